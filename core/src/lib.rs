@@ -1,0 +1,21 @@
+//! The Proxmox pxar archive family without I/O: what the bytes mean, where to read next, and which bytes to write.
+//!
+//! Everything here is `no_std`, borrows its input and can name no file, socket, thread or clock. Drivers (the command line,
+//! a browser worker, a test) own the input and hand it over in windows of any size.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`format`] | items, metadata, goodbye tables, payload markers: the vocabulary |
+//! | [`decode`] | archives as streams: bytes to items, items to entries with full paths |
+//! | [`encode`] | events to bytes, unified and split |
+//! | [`access`] | random access: lookup, listing, hard links, contents; the columnar tree |
+//! | [`pattern`] | the glob language of exclude lists and of partial extraction |
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+extern crate alloc;
+
+//pub mod decode;
+//pub mod encode;
+pub mod format;
