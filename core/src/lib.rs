@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
-//pub mod decode;
-//pub mod encode;
+pub mod decode;
+pub mod encode;
 pub mod format;
+pub mod pattern;

@@ -69,13 +69,13 @@ item_types! {
     /// Metadata of a node as old writers stored it; read only.
     EntryV1 = 0x11da_850a_1c1c_ceff, "ENTRY_V1", "ENTRY", 32, 32;
     /// The name of a directory's child.
-    Filename = 0x1670_1121_0639_17b3, "FILENAME", "FILENAME", 0, NAME;
+    Filename = 0x1670_1121_0639_17b3, "FILENAME", "FILENAME", 2, NAME;
     /// Target of a symbolic link.
-    Symlink = 0x27f9_71e7_dbf5_dc5f, "SYMLINK", "SYMLINK", 0, NAME;
+    Symlink = 0x27f9_71e7_dbf5_dc5f, "SYMLINK", "SYMLINK", 1, NAME;
     /// Numbers of a device node.
     Device = 0x9fc9_e906_586d_5ce9, "DEVICE", "DEVICE", 16, 16;
     /// An extended attribute.
-    Xattr = 0x0dab_0229_b57d_cd03, "XATTR", "XATTR", 0, XATTR;
+    Xattr = 0x0dab_0229_b57d_cd03, "XATTR", "XATTR", 1, XATTR;
     /// A named user of the access ACL.
     AclUser = 0x2ce8_540a_457d_55b8, "ACL_USER", "ACL_USER", 16, 16;
     /// A named group of the access ACL.
@@ -93,7 +93,7 @@ item_types! {
     /// Quota project id.
     QuotaProjid = 0xe075_40e8_2f7d_1cbb, "QUOTA_PROJID", "QUOTA_PROJID", 8, 8;
     /// A further name of a file that came before.
-    Hardlink = 0x5126_9c84_22bd_7275, "HARDLINK", "HARDLINK", 0, 8 + NAME;
+    Hardlink = 0x5126_9c84_22bd_7275, "HARDLINK", "HARDLINK", 9, 8 + NAME;
     /// Contents of a file.
     Payload = 0x2814_7a1b_0b7c_1a25, "PAYLOAD", "PXAR_PAYLOAD", 0, ANY;
     /// Where a file's contents lie in the payload stream.
@@ -104,6 +104,21 @@ item_types! {
     PayloadStartMarker = 0x834c_68c2_194a_4ed2, "PAYLOAD_START_MARKER", "PXAR_PAYLOAD_START_MARKER", 0, 0;
     /// Last item of a payload stream.
     PayloadTailMarker = 0x6c72_b78b_984c_81b5, "PAYLOAD_TAIL_MARKER", "PXAR_PAYLOAD_TAIL_MARKER", 0, 0;
+}
+
+/// Checks a file name by the rules of specification 2.4.
+///
+/// # Errors
+/// What a name must be, if this one is not.
+#[inline]
+pub fn check_name(name: &[u8]) -> Result<(), &'static str> {
+    match name {
+        b"" => Err("a name that is not empty"),
+        b"." | b".." => Err("a name other than . and .."),
+        _ if name.len() > MAX_NAME_LEN => Err("a name of at most 4096 bytes"),
+        _ if name.iter().any(|&b| b == b'/' || b == 0) => Err("a name without / and NUL"),
+        _ => Ok(()),
+    }
 }
 
 impl fmt::Display for ItemType {

@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn times_before_1970_round_down() {
-        let mut stat = Stat::default();
-        stat.mtime = Timestamp { secs: -305_109_001, nanos: 999_000_000 };
+        let mtime = Timestamp { secs: -305_109_001, nanos: 999_000_000 };
+        let stat = Stat { mtime, ..Stat::default() };
         let bytes = stat.to_bytes();
         assert_eq!(bytes[24..32], [0xf7, 0x67, 0xd0, 0xed, 0xff, 0xff, 0xff, 0xff]);
         assert_eq!(Stat::parse(&bytes), stat);
