@@ -1,0 +1,147 @@
+//! `cargo xtask demo`: the main job on a real tree, shown command by command.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{args::Args, compare, paths, shell};
+
+/// A kind of archive and its files.
+pub struct Kind {
+    pub name: &'static str,
+    archive: &'static str,
+    payload: Option<&'static str>,
+}
+
+pub const KINDS: [Kind; 2] = [
+    Kind { name: "unified", archive: "tree.pxar", payload: None },
+    Kind { name: "split", archive: "tree.mpxar", payload: Some("tree.ppxar") },
+];
+
+impl Kind {
+    /// The files of this kind in a folder.
+    pub fn files(&self, dir: &Path) -> Vec<PathBuf> {
+        [Some(self.archive), self.payload].into_iter().flatten().map(|name| dir.join(name)).collect()
+    }
+
+    pub fn create(&self, pxkit: &Path, dir: &Path, source: &Path) -> Command {
+        let mut command = Command::new(pxkit);
+        command.arg("create").arg(dir.join(self.archive)).arg(source);
+        if let Some(payload) = self.payload {
+            command.arg("--payload-output").arg(dir.join(payload));
+        }
+        command
+    }
+
+    pub fn extract(&self, pxkit: &Path, dir: &Path, target: &Path) -> Command {
+        let mut command = Command::new(pxkit);
+        command.arg("extract").arg(dir.join(self.archive)).arg(target);
+        self.with_payload(&mut command, dir);
+        command
+    }
+
+    pub fn list(&self, pxkit: &Path, dir: &Path, options: &[&str]) -> Command {
+        let mut command = Command::new(pxkit);
+        command.arg("list").args(options).arg(dir.join(self.archive));
+        command
+    }
+
+    fn dump(&self, pxkit: &Path, dir: &Path) -> Command {
+        let mut command = Command::new(pxkit);
+        command.arg("dump").arg(dir.join(self.archive));
+        command
+    }
+
+    fn with_payload(&self, command: &mut Command, dir: &Path) {
+        if let Some(payload) = self.payload {
+            command.arg("--payload-input").arg(dir.join(payload));
+        }
+    }
+}
+
+pub fn run(args: Args) -> Result<()> {
+    args.finish()?;
+    println!("=== build pxkit");
+    let pxkit = release_build()?;
+
+    let dir = paths::target().join("demo");
+    shell::fresh_dir(&dir)?;
+    let source = dir.join("checkout");
+    println!("\n=== copy this checkout to {}", source.display());
+    copy_checkout(&source)?;
+
+    for kind in KINDS {
+        println!("\n=== a {} archive", kind.name);
+        shell::run(&mut kind.create(&pxkit, &dir, &source))?;
+        for file in kind.files(&dir) {
+            let size = file.metadata().with_context(|| format!("cannot find {}", file.display()))?.len();
+            println!("{}: {size} bytes", file.display());
+        }
+        head(&mut kind.list(&pxkit, &dir, &[]), 8)?;
+        let mut long = kind.list(&pxkit, &dir, &["-l"]);
+        kind.with_payload(&mut long, &dir);
+        head(&mut long, 8)?;
+        head(&mut kind.dump(&pxkit, &dir), 16)?;
+        let back = dir.join(format!("back-{}", kind.name));
+        shell::run(&mut kind.extract(&pxkit, &dir, &back))?;
+        compare::both_ways(&source, &back)?;
+    }
+    println!("\nThe archives and trees are in {}", dir.display());
+    Ok(())
+}
+
+/// Builds pxkit with optimisation and returns its place.
+pub fn release_build() -> Result<PathBuf> {
+    let mut build = Command::new("cargo");
+    shell::run(build.args(["build", "--quiet", "--release", "-p", "pxkit"]).current_dir(paths::root()))?;
+    Ok(paths::target().join("release/pxkit"))
+}
+
+/// Copies the checkout without what was built or belongs to git.
+fn copy_checkout(to: &Path) -> Result<()> {
+    shell::fresh_dir(to)?;
+    let mut pack = Command::new("tar")
+        .args(["cf", "-", "--exclude=./.git", "--exclude=./target", "--exclude=./fuzz/target"])
+        .args(["--exclude=./fuzz/artifacts", "--exclude=./docs/book", "."])
+        .current_dir(paths::root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start tar")?;
+    let stream = pack.stdout.take().context("tar gave no output")?;
+    let unpacked = Command::new("tar").args(["xpf", "-", "-C"]).arg(to).stdin(stream).status()?;
+    if !pack.wait()?.success() || !unpacked.success() {
+        bail!("tar could not copy the checkout to {}", to.display());
+    }
+    Ok(())
+}
+
+/// Shows the command and the first lines of what it prints, and wants it to succeed.
+fn head(command: &mut Command, lines: usize) -> Result<()> {
+    println!("$ {} | head -n {lines}", shell::shown(command));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", shell::shown(command)))?;
+    let stdout = child.stdout.take().context("the command gave no output")?;
+    let mut more = 0;
+    // All of it is read, so that the exit status is the command's own and not that of a closed pipe.
+    for (at, line) in BufReader::new(stdout).split(b'\n').enumerate() {
+        let line = line?;
+        if at < lines {
+            println!("{}", String::from_utf8_lossy(&line));
+        } else {
+            more += 1;
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} ended with {status}", shell::shown(command));
+    }
+    println!("(and {more} more lines)");
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! What the project needs from the machine: Debian packages, toolchain parts, tools built from crates.
+
+use std::{env, ffi::OsString, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{paths, shell, steps::Outcome};
+
+/// A tool that is built from its crate, at one version.
+pub struct Tool {
+    name: &'static str,
+    version: &'static str,
+    options: &'static [&'static str],
+}
+
+pub const MDBOOK: Tool = Tool { name: "mdbook", version: "0.5.4", options: &["--no-default-features"] };
+pub const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", options: &[] };
+pub const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", options: &[] };
+
+impl Tool {
+    /// The folder that holds the program; builds it first when it is not there.
+    pub fn bin_dir(&self) -> Result<PathBuf> {
+        let tools = paths::tools()?;
+        let home = tools.join(format!("{}-{}", self.name, self.version));
+        let bin = home.join("bin");
+        if bin.join(self.name).exists() {
+            return Ok(bin);
+        }
+        fs::create_dir_all(&tools).with_context(|| format!("cannot make the folder {}", tools.display()))?;
+        println!("building {} {} into {} (once)", self.name, self.version, home.display());
+        let build = tools.join(format!("build-{}", self.name));
+        let mut install = Command::new("cargo");
+        install
+            .args(["install", "--quiet", "--locked", self.name, "--version", self.version])
+            .args(self.options)
+            .arg("--root")
+            .arg(&home)
+            .env("CARGO_TARGET_DIR", &build)
+            // These tools work for seconds; an optimised build of them takes minutes.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256")
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+            .current_dir(&tools);
+        let built = shell::run(&mut install);
+        shell::remove_tree(&build)?;
+        built?;
+        Ok(bin)
+    }
+
+    /// A command of this tool; cargo's subcommands are called by their own name (`cargo-deny deny`).
+    pub fn command(&self) -> Result<Command> {
+        Ok(Command::new(self.bin_dir()?.join(self.name)))
+    }
+
+    /// The search path with this tool in front.
+    pub fn search_path(&self) -> Result<OsString> {
+        let bin = self.bin_dir()?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        Ok(env::join_paths([bin].into_iter().chain(env::split_paths(&path)))?)
+    }
+}
+
+/// Programs that tests and tools call, and the Debian package of each.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("setfacl", "acl"),
+    ("setfattr", "attr"),
+    ("setcap", "libcap2-bin"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("losetup", "mount"),
+    ("python3", "python3"),
+    ("diff", "diffutils"),
+    ("xz", "xz-utils"),
+    ("c++", "g++"),
+];
+
+/// Installs the Debian packages that are missing, where that is allowed.
+pub fn debian_packages() -> Result<Outcome> {
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return Ok(Outcome::Passed);
+    }
+    let wanted = missing.join(" ");
+    let Some(mut install) = apt() else {
+        return Ok(Outcome::Skipped(format!("please install: {wanted}")));
+    };
+    if !apt_update() {
+        println!("the package lists could not be brought up to date");
+    }
+    install.args(["install", "-q", "-y", "--no-install-recommends"]).args(&missing);
+    if shell::run(&mut install).is_err() || !missing_packages().is_empty() {
+        return Ok(Outcome::Skipped(format!("apt-get failed; please install: {wanted}")));
+    }
+    Ok(Outcome::Passed)
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    PROGRAMS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect()
+}
+
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(system).any(|dir| dir.join(program).is_file())
+}
+
+pub fn is_root() -> bool {
+    effective_user() == Some(0)
+}
+
+/// The effective user of this process, as /proc tells it.
+fn effective_user() -> Option<u32> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// apt-get with the right to change the system, if there is a way to it without a question.
+fn apt() -> Option<Command> {
+    if !shell::succeeds(Command::new("apt-get").arg("--version")) {
+        return None;
+    }
+    let mut command = if is_root() {
+        Command::new("apt-get")
+    } else if shell::succeeds(Command::new("sudo").args(["-n", "true"])) {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "apt-get"]);
+        sudo
+    } else {
+        return None;
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    Some(command)
+}
+
+/// Brings the package lists up to date, where that is allowed.
+pub fn apt_update() -> bool {
+    apt().is_some_and(|mut command| shell::succeeds(command.args(["update", "-q"])))
+}
+
+/// Makes sure that the toolchain can build for the browser; the answer is the reason why it cannot.
+pub fn wasm_target() -> Result<Option<&'static str>> {
+    if has_wasm_target()? {
+        return Ok(None);
+    }
+    let mut add = Command::new("rustup");
+    add.args(["target", "add", "wasm32-unknown-unknown"]);
+    if shell::run(&mut add).is_ok() && has_wasm_target()? {
+        return Ok(None);
+    }
+    Ok(Some("the toolchain lacks the target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown)"))
+}
+
+fn has_wasm_target() -> Result<bool> {
+    let found = shell::output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(paths::root()))?;
+    if !found.status.success() {
+        bail!("rustc --print sysroot failed");
+    }
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim());
+    Ok(sysroot.join("lib/rustlib/wasm32-unknown-unknown/lib").exists())
+}
+
+/// Whether rustup has a nightly toolchain; it is never installed from here.
+pub fn has_nightly() -> bool {
+    shell::output(Command::new("rustup").args(["toolchain", "list"])).is_ok_and(|list| {
+        String::from_utf8_lossy(&list.stdout).lines().any(|line| line.starts_with("nightly"))
+    })
+}
