@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod access;
 pub mod decode;
 pub mod encode;
 pub mod format;

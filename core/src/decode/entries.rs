@@ -161,12 +161,6 @@ impl Entries {
         self.decoder.truncated(needed, available)
     }
 
-    /// Tells that the range to decode ends here: the entry that this completes, if any (see [`Decoder::end_of_range`]).
-    pub fn end_of_range(&mut self) -> Option<Entry<'_>> {
-        let kind = self.decoder.end_of_range()?;
-        Some(self.entry(kind, Content::None))
-    }
-
     /// Decodes what stands at the beginning of `window`, the bytes from [`Entries::offset`] on.
     ///
     /// # Errors

@@ -313,21 +313,6 @@ impl Decoder {
         Error::new(self.offset, None, problem)
     }
 
-    /// Tells that the range to decode ends here. A child may then be a FIFO, a socket or, by its mode, anything that needs no
-    /// further item; `None` if it is not complete.
-    pub fn end_of_range(&mut self) -> Option<Kind> {
-        if self.state != State::Attributes || self.levels.len() >= self.base.max(1) {
-            return None;
-        }
-        match (Stat { mode: self.mode, ..Stat::default() }).kind() {
-            Some(kind @ (Kind::Fifo | Kind::Socket)) => {
-                self.leaf(kind);
-                Some(kind)
-            }
-            _ => None,
-        }
-    }
-
     #[cold]
     fn announce_skip(&mut self) -> Result<Step<'static>, Error> {
         let end = self.advanced(ItemType::Payload, self.skip)?;

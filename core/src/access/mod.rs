@@ -1,0 +1,23 @@
+//! Random access: the root, lookup by path, listings, hard links, contents (specification 6); and the columnar [`Tree`] for
+//! programs that want all entries at once.
+//!
+//! Every operation is a [`Machine`] that says which bytes of which stream it wants and is supplied with them; [`drive`] runs one
+//! over a function that reads. What is wanted always lies within the sizes given to [`Open`], and nothing is allocated for bytes
+//! that were not supplied, so that memory follows what an archive really holds. Bounds: a directory keeps the first
+//! [`TOP_SIZE`] bytes of its table; a listing keeps 16 bytes for each child.
+
+mod contents;
+mod directory;
+mod entry;
+mod machine;
+mod open;
+mod path;
+mod tree;
+
+pub use contents::{ContentRange, Contents};
+pub use directory::{Children, Directory, Lookup, OpenDirectory, TOP_SIZE};
+pub use entry::{Node, NodeContent, ReadNode};
+pub use machine::{Machine, Source, Step, Want, drive};
+pub use open::{Archive, Open};
+pub use path::{FollowLink, Resolve, Resolved};
+pub use tree::{Tree, TreeBuilder};
