@@ -16,7 +16,9 @@ pub fn both_ways(left: &Path, right: &Path) -> Result<()> {
     shell::run(Command::new("diff").args(["-r", "--no-dereference"]).arg(left).arg(right))?;
     let mut entries = 0;
     compare(left, right, &mut entries)?;
-    println!("the trees are the same: {entries} entries with kind, mode, owner, mtime, links, size and contents");
+    println!(
+        "the trees are the same: {entries} entries with kind, mode, owner, mtime, links, size and contents"
+    );
     Ok(())
 }
 
@@ -44,8 +46,7 @@ fn facts(metadata: &Metadata) -> String {
     let kind = metadata.file_type();
     // The size and link count of a folder are the file system's own business.
     let (size, links) = if kind.is_dir() { (0, 0) } else { (metadata.len(), metadata.nlink()) };
-    let device =
-        if kind.is_block_device() || kind.is_char_device() { metadata.rdev() } else { 0 };
+    let device = if kind.is_block_device() || kind.is_char_device() { metadata.rdev() } else { 0 };
     format!(
         "mode {:o}, owner {}:{}, mtime {}.{:09}, size {size}, links {links}, device {device:x}",
         metadata.mode(),

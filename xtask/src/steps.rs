@@ -55,7 +55,8 @@ impl Steps {
                 println!("  {test}");
             }
         }
-        let count = |wanted: fn(&Status) -> bool| self.done.iter().filter(|step| wanted(&step.status)).count();
+        let count =
+            |wanted: fn(&Status) -> bool| self.done.iter().filter(|step| wanted(&step.status)).count();
         let passed = count(|status| matches!(status, Status::Passed));
         let failed = count(|status| matches!(status, Status::Failed));
         let skipped = count(|status| matches!(status, Status::Skipped)) + skipped_tests.len();

@@ -94,7 +94,8 @@ fn skipped_file() -> Result<PathBuf> {
 
 fn skipped_tests(file: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut lines: Vec<String> = text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
     lines.sort();
     lines.dedup();
     Ok(lines)
@@ -176,7 +177,9 @@ fn fuzz(steps: &mut Steps, seconds: u32) {
     };
     let nightly = tools::has_nightly();
     if nightly && !targets.is_empty() {
-        steps.step("fuzz targets build", || passes(fuzz_command("build")?.args(["--target-dir"]).arg(fuzz_dir())));
+        steps.step("fuzz targets build", || {
+            passes(fuzz_command("build")?.args(["--target-dir"]).arg(fuzz_dir()))
+        });
     }
     for target in targets {
         steps.step(&format!("fuzz target {target}"), || {

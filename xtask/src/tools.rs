@@ -148,7 +148,9 @@ pub fn wasm_target() -> Result<Option<&'static str>> {
     if shell::run(&mut add).is_ok() && has_wasm_target()? {
         return Ok(None);
     }
-    Ok(Some("the toolchain lacks the target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown)"))
+    Ok(Some(
+        "the toolchain lacks the target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown)",
+    ))
 }
 
 fn has_wasm_target() -> Result<bool> {
