@@ -6,7 +6,7 @@ use crate::decode::{Content, Entries, Event, Limits, Start};
 use crate::format::{Attributes, Device, Error, ItemType, Kind, PayloadRef, Stat};
 
 /// Bytes of a first read of an entry: enough for a name, an ENTRY and what follows of nearly all.
-const FIRST: u64 = 384;
+const FIRST: usize = 384;
 
 /// An entry with what is stored about it, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,37 +65,44 @@ impl Node {
 /// Reads the entry whose FILENAME (the root's: ENTRY) is at a position, by the decoder of streams.
 #[derive(Clone, Debug)]
 pub struct ReadNode {
-    position: u64,
+    filename: u64,
     /// Bytes of the metadata stream.
     size: u64,
-    start: Start,
+    /// Keeps what was decoded, so that every item is read once and a want is never longer than an item.
+    entries: Entries,
     want: Option<Want>,
 }
 
 impl ReadNode {
     /// Reads the child whose FILENAME is at `filename`.
-    pub const fn new(archive: &Archive, filename: u64) -> Self {
+    pub fn new(archive: &Archive, filename: u64) -> Self {
         Self::within(archive.meta_size, filename)
     }
 
     /// As [`ReadNode::new`] in an archive of `size` bytes of metadata.
-    pub(super) const fn within(size: u64, filename: u64) -> Self {
-        Self { position: filename, size, start: Start::Child, want: None }
+    pub(super) fn within(size: u64, filename: u64) -> Self {
+        Self::at(size, filename, Start::Child)
     }
 
     /// Reads the root's own metadata.
-    pub const fn root(archive: &Archive) -> Self {
-        Self { position: archive.root_entry, size: archive.meta_size, start: Start::Root, want: None }
+    pub fn root(archive: &Archive) -> Self {
+        Self::at(archive.meta_size, archive.root_entry, Start::Root)
     }
 
-    /// Asks for the first `len` bytes of the entry, or what there is of them.
-    fn want(&mut self, len: u64) -> Result<Step<Node>, Error> {
-        let there = self.size.saturating_sub(self.position);
-        if there == 0 {
-            let expected = "a FILENAME within the archive";
-            return Err(out_of_range(self.position, ItemType::Filename, expected, self.position));
+    fn at(size: u64, filename: u64, start: Start) -> Self {
+        let entries = Entries::at(filename, start, b"", Limits::default());
+        Self { filename, size, entries, want: None }
+    }
+
+    /// Asks for the next bytes: `needed`, and more where there is more, because most entries are short.
+    fn want(&mut self, needed: usize) -> Result<Step<Node>, Error> {
+        let offset = self.entries.offset();
+        let there = self.size.saturating_sub(offset);
+        if there < needed as u64 {
+            return Err(self.entries.truncated(needed, there));
         }
-        let want = Want { source: Source::Meta, offset: self.position, len: len.min(there) as usize };
+        let len = there.min(needed.max(FIRST) as u64) as usize;
+        let want = Want { source: Source::Meta, offset, len };
         self.want = Some(want);
         Ok(Step::Want(want))
     }
@@ -105,11 +112,15 @@ impl Machine for ReadNode {
     type Output = Node;
 
     fn step(&mut self, supplied: &[u8]) -> Result<Step<Node>, Error> {
-        let Some(want) = self.want else { return self.want(FIRST) };
+        let Some(want) = self.want else {
+            if self.filename >= self.size {
+                let expected = "a FILENAME within the archive";
+                return Err(out_of_range(self.filename, ItemType::Filename, expected, self.filename));
+            }
+            return self.want(1);
+        };
         let window = expect(supplied, want)?;
-        let mut entries = Entries::at(self.position, self.start, b"", Limits::default());
-        let progress = entries.step(window)?;
-        let used = progress.used;
+        let progress = self.entries.step(window)?;
         match progress.event {
             Event::Entry(entry) => {
                 let content = match entry.content {
@@ -128,20 +139,13 @@ impl Machine for ReadNode {
                     stat: *entry.stat,
                     attributes: entry.attributes.clone(),
                     content,
-                    filename: self.position,
+                    filename: self.filename,
                     end: entry.end,
                 }))
             }
-            Event::Need(needed) => {
-                // The decoder starts over with a longer window; doubling keeps the work linear.
-                let needed = (used + needed) as u64;
-                if needed > self.size.saturating_sub(self.position) {
-                    return Err(entries.truncated(needed as usize - used, (window.len() - used) as u64));
-                }
-                self.want(needed.max(2 * window.len() as u64))
-            }
+            Event::Need(needed) => self.want(needed),
             // A start at a FILENAME or the root's ENTRY gives an entry first.
-            _ => Err(Error::misuse(self.position, "no entry starts here")),
+            _ => Err(Error::misuse(self.filename, "no entry starts here")),
         }
     }
 }

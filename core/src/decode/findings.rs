@@ -76,7 +76,7 @@ pub enum Irregularity {
         /// Records of children in the table.
         got: u64,
     },
-    /// A record of a goodbye table that matches no child by hash and offset.
+    /// A record of a goodbye table that matches no child by hash and offset, or one that has its record already.
     TableRecord {
         /// Which record.
         slot: u64,
@@ -129,7 +129,7 @@ impl fmt::Display for Irregularity {
             Self::TableCount { expected, got } => {
                 write!(f, "goodbye table: expected {expected} records, got {got}")
             }
-            Self::TableRecord { slot } => write!(f, "goodbye record {slot} matches no child"),
+            Self::TableRecord { slot } => write!(f, "goodbye record {slot} matches no child, or one twice"),
             Self::TableChildSize { slot, expected, got } => {
                 write!(f, "goodbye record {slot}: expected size {expected}, got {got}")
             }

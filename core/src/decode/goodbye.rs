@@ -129,7 +129,7 @@ fn position(goodbye: u64, slot: usize) -> u64 {
 }
 
 /// Compares the records, in the order of the search tree, with the sorted children.
-fn check_records(records: &[u8], children: &[Child], goodbye: u64, findings: &mut Findings) {
+fn check_records(records: &[u8], children: &mut [Child], goodbye: u64, findings: &mut Findings) {
     let mut before = 0;
     layout_slots(children.len(), |slot, _| {
         let record = Record::parse(&records[slot * RECORD_SIZE..]);
@@ -137,8 +137,16 @@ fn check_records(records: &[u8], children: &[Child], goodbye: u64, findings: &mu
         let child = goodbye.checked_sub(record.offset).and_then(|filename| {
             children.binary_search_by_key(&(record.hash, filename), |child| (child.hash, child.filename)).ok()
         });
-        let irregular = match child.map(|index| children[index]) {
-            None => Some(Irregularity::TableRecord { slot: slot_number }),
+        // No child is that long: the mark of one that has its record.
+        let child = child.map(|index| {
+            let child = children[index];
+            children[index].span = u64::MAX;
+            child
+        });
+        let irregular = match child {
+            None | Some(Child { span: u64::MAX, .. }) => {
+                Some(Irregularity::TableRecord { slot: slot_number })
+            }
             Some(Child { span, payload, .. })
                 if record.size != span && Some(record.size) != span.checked_add(payload) =>
             {

@@ -406,8 +406,12 @@ impl Decoder {
 
     #[inline]
     fn begin_entry(&mut self, stat: &Stat) {
-        if self.state == State::Start {
-            self.version2 = Some(false);
+        if self.state != State::Named {
+            // The root, whose place is that of its ENTRY.
+            self.filename = self.offset;
+            if self.state == State::Start {
+                self.version2 = Some(false);
+            }
         }
         self.mode = stat.mode;
         self.seen = 0;

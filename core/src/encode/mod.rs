@@ -223,13 +223,13 @@ impl Encoder {
     /// Tells that `bytes` bytes of chunks were injected into the payload stream.
     ///
     /// # Errors
-    /// The archive is unified, a file's contents are not complete, or the stream would exceed 2^64 bytes.
+    /// The archive is unified, a file's contents are not complete, or the stream would exceed 2^63 bytes.
     pub fn inject(&mut self, bytes: u64) -> Result<(), Error> {
         if !self.split || self.pending > 0 {
             return Err(self.misuse("chunks go between the files of a split archive"));
         }
-        let end = self.payload.checked_add(bytes);
-        self.payload = end.ok_or_else(|| self.misuse("the payload stream exceeds 2^64 bytes"))?;
+        let end = self.payload.checked_add(bytes).filter(|&end| end < 1 << 63);
+        self.payload = end.ok_or_else(|| self.misuse("the payload stream exceeds 2^63 bytes"))?;
         Ok(())
     }
 
@@ -305,7 +305,10 @@ impl Encoder {
             return Err(self.misuse("payload references need a split archive"));
         }
         let least = self.least_reference.max(self.payload);
-        if payload.offset < least || payload.end().is_none() {
+        if payload.end().is_none() {
+            return Err(self.misuse("a payload reference ends below 2^64"));
+        }
+        if payload.offset < least {
             let problem = Problem::Backwards { least, got: payload.offset };
             return Err(Error::new(self.position, Some(ItemType::PayloadRef), problem));
         }
