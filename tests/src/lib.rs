@@ -1,1 +1,11 @@
-//! Shared by the tests.
+//! What the tests of pxkit share: golden manifests, trees in memory and on disk, random trees, windows over byte slices.
+
+pub mod acl;
+pub mod archive;
+pub mod disk;
+pub mod golden;
+pub mod manifest;
+pub mod random;
+pub mod skip;
+pub mod tree;
+pub mod windows;
