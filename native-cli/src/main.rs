@@ -1,1 +1,56 @@
-fn main() {}
+//! Arguments, commands, exit status.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use pxkit::cli::{Cli, Command};
+use pxkit::report::{Interrupted, Outcome, watch_signals};
+use pxkit::{cmd, report};
+
+/// Wrong usage, as `sysexits.h` has it; 2 would be taken for a failure.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing may fail only where nobody reads it.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(USAGE),
+            };
+        }
+    };
+    let result = watch_signals().map_err(anyhow::Error::from).and_then(|()| match cli.command {
+        Command::Create(args) => cmd::create::run(&args),
+        Command::List(args) => cmd::list::run(&args),
+        Command::Dump(args) => cmd::dump::run(&args),
+        Command::Extract(args) => cmd::extract::run(&args),
+        Command::Completions(args) => cmd::generate::completions(&args),
+        Command::ManPages(args) => cmd::generate::man_pages(&args),
+    });
+    match result {
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Incomplete) => ExitCode::from(1),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    if let Some(Interrupted(signal)) = error.downcast_ref() {
+        return ExitCode::from(128 + *signal as u8);
+    }
+    let broken_pipe =
+        |e: &(dyn std::error::Error + 'static)| e.downcast_ref().is_some_and(report::is_broken_pipe);
+    if error.chain().any(broken_pipe) {
+        // Whoever read the output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
+    let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
+    let _ = io::stderr().flush();
+    ExitCode::from(2)
+}

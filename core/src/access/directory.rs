@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -8,7 +9,7 @@ use crate::format::{
     Error, HEADER_SIZE, ItemType, NameHash, Problem, RECORD_SIZE, Record, TAIL_MARKER, hash_name,
 };
 
-/// Most bytes of a goodbye table that an open directory keeps, and most bytes that a machine wants at once.
+/// Most bytes of a goodbye table that an open directory keeps.
 pub const TOP_SIZE: usize = 43_690 * RECORD_SIZE;
 
 /// A directory whose goodbye table was found.
@@ -151,7 +152,7 @@ pub struct Lookup<'a> {
 enum LookupState {
     Search,
     Record { slot: u64, want: Want },
-    Candidate { end: u64, read: ReadNode },
+    Candidate { end: u64, read: Box<ReadNode> },
 }
 
 impl<'a> Lookup<'a> {
@@ -183,7 +184,7 @@ impl<'a> Lookup<'a> {
         if self.hash == record.hash {
             let filename = self.directory.filename(slot, record)?;
             let end = self.directory.child_end(filename, record);
-            let read = ReadNode::within(self.size, filename);
+            let read = Box::new(ReadNode::within(self.size, filename));
             self.state = LookupState::Candidate { end, read };
         }
         Ok(())

@@ -18,7 +18,7 @@ pub struct Want {
     pub source: Source,
     /// Position of the first byte.
     pub offset: u64,
-    /// How many; at most [`super::TOP_SIZE`].
+    /// How many; at most 16 MiB, and over [`super::TOP_SIZE`] only for an entry whose attributes are as large.
     pub len: usize,
 }
 

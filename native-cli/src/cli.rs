@@ -1,0 +1,212 @@
+//! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Creates, lists, dumps and extracts Proxmox file archives (pxar).
+#[derive(Debug, Parser)]
+#[command(name = "pxkit", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit status: 0 done; 1 done, but something was left out, with a warning; 2 failed; 64 wrong \
+    usage; 130 or 143 ended by SIGINT or SIGTERM."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an archive of a directory
+    Create(Create),
+    /// List the entries of an archive
+    List(List),
+    /// Show every item of an archive with its offset, and what is irregular
+    Dump(Dump),
+    /// Restore the entries of an archive
+    Extract(Extract),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Write the man pages into a directory
+    ManPages(ManPages),
+}
+
+/// Options that hide metadata or kinds of nodes from `create` and `extract`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LeaveOut {
+    /// Leave out extended attributes (when creating: ACLs and file capabilities, too)
+    #[arg(long)]
+    pub no_xattrs: bool,
+    /// Leave out ACLs
+    #[arg(long)]
+    pub no_acls: bool,
+    /// Leave out file capabilities
+    #[arg(long)]
+    pub no_fcaps: bool,
+    /// Leave out device nodes
+    #[arg(long)]
+    pub no_device_nodes: bool,
+    /// Leave out named pipes
+    #[arg(long)]
+    pub no_fifos: bool,
+    /// Leave out sockets
+    #[arg(long)]
+    pub no_sockets: bool,
+}
+
+/// Options of how to talk.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Talk {
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Name each entry on standard error
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Print the result as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pxkit create`
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The archive to write; it must not exist. `-` is standard output
+    pub archive: PathBuf,
+    /// The directory to archive
+    pub source: PathBuf,
+    /// Write a split archive: metadata into ARCHIVE (.mpxar), contents into this file (.ppxar)
+    #[arg(long, value_name = "FILE")]
+    pub payload_output: Option<PathBuf>,
+    /// Leave out what matches; `!` in front takes back, `/` in front ties to the root, `/` behind to directories
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<OsString>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub leave_out: LeaveOut,
+    /// Enter all mounted file systems
+    #[arg(long, conflicts_with = "include_dev")]
+    pub all_file_systems: bool,
+    /// Enter the file system that holds this path, too
+    #[arg(long, value_name = "PATH")]
+    pub include_dev: Vec<PathBuf>,
+    /// Leave out everything named lost+found
+    #[arg(long)]
+    pub skip_lost_and_found: bool,
+    /// Store files without the extended attributes that are too large to read, instead of failing
+    #[arg(long)]
+    pub skip_e2big_xattr: bool,
+    /// Fail if a directory and those above it have more entries than this
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    pub entries_max: u64,
+    /// Threads that list and read; the archive does not depend on it [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub talk: Talk,
+}
+
+/// `pxkit list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// The archive; `-` is standard input
+    pub archive: PathBuf,
+    /// Only what matches (and what is below it); `!` in front takes back
+    pub patterns: Vec<OsString>,
+    /// The payload file of a split archive: check that the contents are where they should be
+    #[arg(long, value_name = "FILE")]
+    pub payload_input: Option<PathBuf>,
+    /// Type, permissions, owner, time and size of each entry
+    #[arg(short, long)]
+    pub long: bool,
+    /// A JSON object for each entry
+    #[arg(long, conflicts_with = "long")]
+    pub json: bool,
+    /// Tell version, prelude and padding on standard error
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// `pxkit dump`
+#[derive(Debug, Args)]
+pub struct Dump {
+    /// The archive, or the payload file of a split one; `-` is standard input
+    pub archive: PathBuf,
+    /// The payload file of a split archive: check the header in front of each file's contents
+    #[arg(long, value_name = "FILE")]
+    pub payload_input: Option<PathBuf>,
+    /// A JSON object for each item and each finding
+    #[arg(long)]
+    pub json: bool,
+    /// Only what is irregular
+    #[arg(long)]
+    pub findings: bool,
+}
+
+/// `pxkit extract`
+#[derive(Debug, Args)]
+pub struct Extract {
+    /// The archive; `-` is standard input
+    pub archive: PathBuf,
+    /// Where to; made if it does not exist
+    #[arg(default_value = ".")]
+    pub target: PathBuf,
+    /// The payload file of a split archive
+    #[arg(long, value_name = "FILE")]
+    pub payload_input: Option<PathBuf>,
+    /// Only what matches (and what is below it); `!` in front takes back
+    #[arg(long = "pattern", value_name = "PATTERN")]
+    pub patterns: Vec<OsString>,
+    /// Read patterns from this file, a line each; those of --pattern come after them
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// Take directories that exist
+    #[arg(long)]
+    pub allow_existing_dirs: bool,
+    /// Replace whatever exists, but for directories
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Replace files and special files that exist
+    #[arg(long)]
+    pub overwrite_files: bool,
+    /// Make symlinks in place of what exists, but for directories
+    #[arg(long)]
+    pub overwrite_symlinks: bool,
+    /// Make hard links in place of what exists, but for directories
+    #[arg(long)]
+    pub overwrite_hardlinks: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub leave_out: LeaveOut,
+    /// Stop at the first error
+    #[arg(long)]
+    pub strict: bool,
+    /// Write the prelude of the archive into this file
+    #[arg(long, value_name = "FILE")]
+    pub prelude_target: Option<PathBuf>,
+    /// Threads that write; what is restored does not depend on it [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub talk: Talk,
+}
+
+/// `pxkit completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `pxkit man-pages`
+#[derive(Debug, Args)]
+pub struct ManPages {
+    /// Where to; made if it does not exist
+    pub directory: PathBuf,
+}

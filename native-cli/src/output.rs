@@ -1,0 +1,137 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::io::Errno;
+
+/// Bytes that are gathered before they are written.
+const BUFFER: usize = 1 << 20;
+/// Contents from this size on are written as they are instead of being gathered.
+const LARGE: usize = 64 << 10;
+
+/// A file that is being written. It gets its name in [`Output::publish`]; until then, and if that is never called, there is no
+/// trace of it, even if the process is killed (where the file system can do that; elsewhere it is removed on failure).
+#[derive(Debug)]
+pub struct Output {
+    file: File,
+    path: PathBuf,
+    buffer: Vec<u8>,
+    naming: Naming,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Naming {
+    /// The file has no name yet.
+    Unnamed,
+    /// The file system knows only files with names; it has its own already.
+    Named,
+    /// Standard output, which needs none, or a file that is complete.
+    Done,
+}
+
+impl Output {
+    /// Begins a file, which must not exist, with mode 0640 less the umask; `-` is standard output.
+    ///
+    /// # Errors
+    /// It exists, or cannot be created.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let (buffer, path) = (Vec::with_capacity(BUFFER + LARGE), path.to_owned());
+        if path == Path::new("-") {
+            let stdout = io::stdout().as_fd().try_clone_to_owned().context("cannot open standard output")?;
+            return Ok(Self { file: File::from(stdout), path, buffer, naming: Naming::Done });
+        }
+        if path.symlink_metadata().is_ok() {
+            bail!("{} exists already", path.display());
+        }
+        let mode = Mode::from_raw_mode(0o640);
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let unnamed = openat(CWD, directory, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode);
+        let (file, naming) = match unnamed {
+            Ok(file) => (file, Naming::Unnamed),
+            // EISDIR: a kernel or file system that does not know such files.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+                let file = openat(CWD, &path, flags, mode)
+                    .with_context(|| format!("cannot create {}", path.display()))?;
+                (file, Naming::Named)
+            }
+            Err(errno) => {
+                return Err(errno).with_context(|| format!("cannot create {}", path.display()));
+            }
+        };
+        Ok(Self { file: File::from(file), path, buffer, naming })
+    }
+
+    /// The buffer of what comes next; [`Output::flush_if_full`] empties it now and then.
+    pub const fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Appends contents.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn append(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        if bytes.len() < LARGE {
+            self.buffer.extend_from_slice(bytes);
+            return self.flush_if_full();
+        }
+        self.flush()?;
+        self.file.write_all(bytes).with_context(|| self.cannot_write())
+    }
+
+    /// Writes what was gathered if it is much.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn flush_if_full(&mut self) -> anyhow::Result<()> {
+        if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        self.file.write_all(&self.buffer).with_context(|| self.cannot_write())?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn cannot_write(&self) -> String {
+        format!("cannot write {}", self.path.display())
+    }
+
+    /// Writes the rest and gives the file its name.
+    ///
+    /// # Errors
+    /// Those of writing; or a file of that name was made meanwhile.
+    pub fn publish(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        if self.naming == Naming::Unnamed {
+            let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            linkat(CWD, own, CWD, &self.path, AtFlags::SYMLINK_FOLLOW)
+                .with_context(|| format!("cannot name the finished file {}", self.path.display()))?;
+        }
+        self.naming = Naming::Done;
+        Ok(())
+    }
+
+    /// Takes the name away again, because the file that belongs to it could not be published.
+    pub fn retract(&self) {
+        // There is a better error to tell than that this failed.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.naming == Naming::Named {
+            self.retract();
+        }
+    }
+}
