@@ -1,0 +1,184 @@
+//! The task that prepares nodes that are no directories: open, read attributes, read targets and small contents.
+
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use pxkit_core::format::{Attributes, Kind};
+use rustix::fs::{OFlags, readlinkat};
+use rustix::io::Errno;
+
+use super::dir::Dir;
+use super::enter::{Context, Scratch, Stop, at_metadata, at_open, open};
+use super::file::{Change, read_small};
+use super::listing::{Entry, Listing};
+use super::options::{Options, Prepare};
+use super::report::{Problem, What};
+use crate::linux::doing;
+
+/// What one node costs of the bound on bytes, besides its contents. For an open file: what it would have cost to read it.
+const NODE: usize = 256;
+const OPEN_FILE: usize = 64 << 10;
+/// Batches with fewer bytes get memory of their own, larger ones a pooled buffer, whose whole size counts.
+const POOLED: usize = 64 << 10;
+
+/// Nodes to prepare: a range of a listing.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub dir: Arc<Dir>,
+    pub fd: Arc<OwnedFd>,
+    pub listing: Arc<Listing>,
+    pub range: Range<usize>,
+}
+
+/// Prepared nodes.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub range: Range<usize>,
+    /// Contents and targets, one after the other.
+    pub bytes: Vec<u8>,
+    /// One for each of the range, in its order, but for those after a failure.
+    pub nodes: Vec<Prepared>,
+    /// Why there are no more.
+    pub failure: Option<Problem>,
+}
+
+/// A prepared node.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub flags: u64,
+    pub attributes: Attributes,
+    pub change: Option<Change>,
+    pub held: Held,
+}
+
+/// What a prepared node holds.
+#[derive(Debug)]
+pub(super) enum Held {
+    Nothing,
+    /// Contents or target, in the batch's bytes.
+    Bytes(Range<usize>),
+    File(OwnedFd),
+    /// The node is left out.
+    Skipped(What),
+}
+
+impl Work {
+    fn entries(&self) -> &[Entry] {
+        &self.listing.entries[self.range.clone()]
+    }
+
+    /// How much of the bound on bytes the batch takes, and the size of the pooled buffer that it wants, if any.
+    pub(super) fn cost(&self, options: &Options) -> (usize, Option<usize>) {
+        let (content, open) = self.contents(options);
+        let records = self.range.len() * NODE + open * OPEN_FILE;
+        if content < POOLED {
+            (records + content, None)
+        } else {
+            // The last file of a batch may exceed what fills it by its whole size.
+            let buffer = (256 << 10) + options.bounds.small_file + 1;
+            (records + buffer.max(content), Some(buffer))
+        }
+    }
+
+    /// Bytes to be read ahead, and the number of files that stay open.
+    fn contents(&self, options: &Options) -> (usize, usize) {
+        let mut content = 1;
+        let mut open = 0;
+        for entry in self.entries().iter().filter(|entry| entry.kind == Kind::File) {
+            match options.prepare {
+                Prepare::Everything if is_small(options, entry) => content += entry.size as usize,
+                Prepare::Everything => open += 1,
+                Prepare::ListOnly => {}
+            }
+        }
+        (content, open)
+    }
+}
+
+fn is_small(options: &Options, entry: &Entry) -> bool {
+    entry.size <= options.bounds.small_file as u64
+}
+
+/// Prepares nodes. `bytes` is an empty buffer, best with room for all contents.
+pub(super) fn prepare(context: &Context, scratch: &mut Scratch, work: &Work, bytes: Vec<u8>) -> Batch {
+    let nodes = Vec::with_capacity(work.range.len());
+    let mut batch = Batch { range: work.range.clone(), bytes, nodes, failure: None };
+    batch.bytes.reserve(work.contents(&context.options).0);
+    for entry in work.entries() {
+        let start = batch.bytes.len();
+        match prepare_node(context, scratch, work, entry, &mut batch.bytes) {
+            Ok(node) => batch.nodes.push(node),
+            Err(Stop::Skip(what)) => {
+                batch.bytes.truncate(start);
+                batch.nodes.push(Prepared { held: Held::Skipped(what), ..Prepared::bare(Held::Nothing) });
+            }
+            Err(Stop::Fail(problem)) => {
+                batch.failure = Some(problem);
+                break;
+            }
+        }
+    }
+    batch
+}
+
+impl Prepared {
+    fn bare(held: Held) -> Self {
+        Self { flags: 0, attributes: Attributes::new(), change: None, held }
+    }
+}
+
+fn prepare_node(
+    context: &Context,
+    scratch: &mut Scratch,
+    work: &Work,
+    entry: &Entry,
+    bytes: &mut Vec<u8>,
+) -> Result<Prepared, Stop> {
+    match entry.kind {
+        Kind::File if context.options.prepare == Prepare::Everything => {
+            prepare_file(context, scratch, work, entry, bytes)
+        }
+        Kind::Symlink => read_target(work, entry, bytes).map(Prepared::bare),
+        _ => Ok(Prepared::bare(Held::Nothing)),
+    }
+}
+
+fn prepare_file(
+    context: &Context,
+    scratch: &mut Scratch,
+    work: &Work,
+    entry: &Entry,
+    bytes: &mut Vec<u8>,
+) -> Result<Prepared, Stop> {
+    let file = open(work.fd.as_fd(), work.listing.c_name(entry), OFlags::empty());
+    let file = file.map_err(|errno| at_open(errno, "open the file"))?;
+    let mut node = Prepared::bare(Held::Nothing);
+    // A copy: what one file lacks says nothing of the next, and the result must not depend on which was read first.
+    let mut file_system = work.dir.file_system;
+    node.flags = scratch
+        .reader
+        .read(file.as_fd(), Kind::File, &mut file_system, &mut node.attributes)
+        .map_err(at_metadata)?;
+    if is_small(&context.options, entry) {
+        let start = bytes.len();
+        let change = read_small(&file, entry.size as usize, bytes);
+        node.change = change.map_err(|errno| Stop::Fail(Problem::Call(doing("read the file")(errno))))?;
+        node.held = Held::Bytes(start..bytes.len());
+    } else {
+        node.held = Held::File(file);
+    }
+    Ok(node)
+}
+
+fn read_target(work: &Work, entry: &Entry, bytes: &mut Vec<u8>) -> Result<Held, Stop> {
+    let target = readlinkat(work.fd.as_fd(), work.listing.c_name(entry), Vec::new());
+    let target = target.map_err(|errno| match errno {
+        // It is no link any more.
+        Errno::INVAL => Stop::Skip(What::Replaced),
+        _ => at_open(errno, "read the link"),
+    })?;
+    let start = bytes.len();
+    bytes.extend_from_slice(target.to_bytes());
+    Ok(Held::Bytes(start..bytes.len()))
+}

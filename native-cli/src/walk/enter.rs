@@ -1,0 +1,287 @@
+//! The task that enters a directory: open, attributes, mount point rules, exclude file, listing (specification 8.3 to 8.8).
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use pxkit_core::format::{Attributes, Kind, magic};
+use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, openat, statat};
+use rustix::io::Errno;
+
+use super::dir::Dir;
+use super::listing::{Entry, Listing, Names, ReadError, Record};
+use super::options::{Options, Prepare};
+use super::report::{Problem, What};
+use super::scope::{EXCLUDE_FILE, Scope, child_path, outermost, read_exclude_file};
+use crate::linux::{AttributeReader, CallError, FileSystem, doing};
+
+/// What every task may look at.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub options: Options,
+    /// The devices to stay on; all if none.
+    pub devices: Option<Vec<u64>>,
+}
+
+/// What a thread keeps from task to task.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub reader: AttributeReader,
+    dirents: Box<[MaybeUninit<u8>]>,
+    path: Vec<u8>,
+}
+
+impl Scratch {
+    pub(super) fn new(options: &Options) -> Self {
+        let dirents = vec![MaybeUninit::uninit(); 64 << 10].into();
+        Self { reader: AttributeReader::new(options.read), dirents, path: Vec::new() }
+    }
+}
+
+/// Why a node gives no result.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It is left out.
+    Skip(What),
+    /// The walk ends.
+    Fail(Problem),
+}
+
+/// The directory to enter: an entry of a listing.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The directory above and its descriptor; none for the root.
+    pub parent: Option<(Arc<Dir>, Arc<OwnedFd>)>,
+    /// The listing that holds it.
+    pub listing: Arc<Listing>,
+    pub index: usize,
+}
+
+/// A directory that was entered.
+#[derive(Debug)]
+pub(super) struct Entered {
+    pub dir: Arc<Dir>,
+    pub fd: Arc<OwnedFd>,
+    pub flags: u64,
+    pub attributes: Attributes,
+    pub listing: Arc<Listing>,
+    pub units: Vec<Range<usize>>,
+    /// About children, by name, or about the directory itself, in the order of emission.
+    pub warnings: Vec<(Option<Box<[u8]>>, What)>,
+}
+
+/// Enters a directory. The root's descriptor is given, others are opened.
+pub(super) fn enter(
+    context: &Context,
+    scratch: &mut Scratch,
+    place: &Place,
+    root: Option<Arc<OwnedFd>>,
+) -> Result<Entered, Stop> {
+    let entry = &place.listing.entries[place.index];
+    let parent = place.parent.as_ref().map(|(dir, _)| dir);
+    let fd = match (root, &place.parent) {
+        (Some(fd), _) => fd,
+        (None, Some((_, above))) => {
+            let opened = open(above.as_fd(), place.listing.c_name(entry), OFlags::DIRECTORY);
+            Arc::new(opened.map_err(|errno| at_open(errno, "open the directory"))?)
+        }
+        (None, None) => return Err(Stop::Fail(Problem::BadName)),
+    };
+
+    let own = own_file_system(context, parent, entry, &fd)?;
+    // A mount point is looked at with the eyes of the file system above it.
+    let mut looked_at = parent.map_or(own, |dir| dir.file_system);
+    let mut attributes = Attributes::new();
+    let flags = scratch
+        .reader
+        .read(fd.as_fd(), Kind::Directory, &mut looked_at, &mut attributes)
+        .map_err(at_metadata)?;
+
+    let name = place.listing.name(entry);
+    let mut warnings = Vec::new();
+    let left_out = left_out(context, parent, entry, own);
+    if let Some(what) = left_out {
+        warnings.push((None, what));
+        let entries = parent.map_or(0, |dir| dir.entries);
+        let dir = Arc::new(Dir::new(parent.cloned(), name, own, None, entries));
+        let listing = Arc::default();
+        return Ok(Entered { dir, fd, flags, attributes, listing, units: Vec::new(), warnings });
+    }
+    let mut dir = Dir::new(parent.cloned(), name, own, None, 0);
+    let listing = list(context, scratch, &mut dir, parent, &fd, &mut warnings)?;
+    let units = split(&listing, context.options.bounds.small_file);
+    let (dir, listing) = (Arc::new(dir), Arc::new(listing));
+    Ok(Entered { dir, fd, flags, attributes, listing, units, warnings })
+}
+
+/// Opens a node for reading: without changing its access time if the kernel lets us, and without ever waiting for a writer if a
+/// FIFO took its place.
+pub(super) fn open(dir: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK | more;
+    let quiet = flags | OFlags::NOATIME;
+    match openat(dir, name, quiet, Mode::empty()) {
+        Err(Errno::PERM) => openat(dir, name, flags, Mode::empty()),
+        // Somebody holds a lease; this time wait for it.
+        Err(Errno::AGAIN) => openat(dir, name, quiet.difference(OFlags::NONBLOCK), Mode::empty()),
+        other => other,
+    }
+}
+
+/// The rules for errors of opening (specification 8.7).
+pub(super) fn at_open(errno: Errno, action: &'static str) -> Stop {
+    match errno {
+        Errno::NOENT | Errno::ACCESS | Errno::STALE => Stop::Skip(What::LeftOut(doing(action)(errno))),
+        // The kind was known: what stands there now is something else.
+        Errno::LOOP | Errno::NOTDIR | Errno::NXIO => Stop::Skip(What::Replaced),
+        _ => Stop::Fail(Problem::Call(doing(action)(errno))),
+    }
+}
+
+/// The rules for errors of reading metadata (specification 8.7).
+pub(super) fn at_metadata(error: CallError) -> Stop {
+    match error.errno {
+        Errno::STALE => Stop::Skip(What::LeftOut(error)),
+        _ => Stop::Fail(Problem::Call(error)),
+    }
+}
+
+/// Where the children of a directory lie.
+fn own_file_system(
+    context: &Context,
+    parent: Option<&Arc<Dir>>,
+    entry: &Entry,
+    fd: &OwnedFd,
+) -> Result<FileSystem, Stop> {
+    match parent {
+        Some(dir) if dir.file_system.dev == entry.dev => Ok(dir.file_system),
+        _ => {
+            let answer = fstatfs(fd).map_err(doing("tell the file system")).map_err(at_metadata)?;
+            Ok(FileSystem::new(entry.dev, answer.f_type as u64, context.options.features))
+        }
+    }
+}
+
+/// Why the contents of a mount point are not wanted, if so.
+fn left_out(context: &Context, parent: Option<&Arc<Dir>>, entry: &Entry, own: FileSystem) -> Option<What> {
+    if parent?.file_system.dev == entry.dev {
+        return None;
+    }
+    let is_virtual = magic::is_virtual(own.magic);
+    let is_foreign = context.devices.as_ref().is_some_and(|devices| !devices.contains(&entry.dev));
+    (is_virtual || is_foreign).then_some(What::MountPoint { is_virtual })
+}
+
+/// Lists a directory and completes `dir` with what holds for its children.
+fn list(
+    context: &Context,
+    scratch: &mut Scratch,
+    dir: &mut Dir,
+    parent: Option<&Arc<Dir>>,
+    fd: &OwnedFd,
+    warnings: &mut Vec<(Option<Box<[u8]>>, What)>,
+) -> Result<Listing, Stop> {
+    let options = &context.options;
+    let above = parent.map_or(0, |dir| dir.entries);
+    let scope = match parent {
+        Some(parent) => parent.scope.clone(),
+        None => outermost(&options.patterns, options.skip_lost_and_found),
+    };
+    let left = options.entries_max.saturating_sub(above);
+
+    let names = Names::read(fd, parent.is_none(), &mut scratch.dirents);
+    let mut names = names.map_err(|error| match error {
+        // It was removed after it had been opened.
+        ReadError::Call(Errno::NOENT) => Stop::Skip(What::LeftOut(doing("read the directory")(Errno::NOENT))),
+        error => Stop::Fail(error.into_problem()),
+    })?;
+    let path = &mut scratch.path;
+    let mut own_patterns = Vec::new();
+    if names.has_exclude_file || scope.is_some() {
+        dir.path(path);
+    }
+    if names.has_exclude_file {
+        let mut found = Vec::new();
+        own_patterns = read_exclude_file(fd, path, &mut found);
+        let name: Box<[u8]> = EXCLUDE_FILE.to_bytes().into();
+        warnings.extend(found.into_iter().map(|what| (Some(name.clone()), what)));
+    }
+    dir.scope = Scope::extend(scope, own_patterns);
+    let dir_len = path.len();
+
+    let records = std::mem::take(&mut names.records);
+    let mut listing = Listing::of_names(names);
+    listing.entries.reserve_exact(records.len());
+    for record in &records {
+        let name = listing.name_at(record);
+        if let Some(scope) = &dir.scope
+            && scope.excludes(child_path(path, dir_len, name.to_bytes()), || record.is_dir(fd, name))
+        {
+            continue;
+        }
+        match stat_entry(options, fd, record, name) {
+            Ok(Some(entry)) => listing.entries.push(entry),
+            Ok(None) => {}
+            Err(Stop::Skip(what)) => warnings.push((Some(name.to_bytes().into()), what)),
+            Err(fail) => return Err(fail),
+        }
+        if listing.entries.len() as u64 > left {
+            return Err(Stop::Fail(Problem::TooManyEntries { max: options.entries_max }));
+        }
+    }
+    dir.entries = above + listing.entries.len() as u64;
+    Ok(listing)
+}
+
+/// `None` if nodes of its kind are not wanted.
+fn stat_entry(options: &Options, dir: &OwnedFd, record: &Record, name: &CStr) -> Result<Option<Entry>, Stop> {
+    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| at_open(errno, "look at it"))?;
+    let entry = Entry::new(record.range(), &stat).map_err(Stop::Fail)?;
+    let unwanted = match entry.kind {
+        Kind::Device => options.no_device_nodes,
+        Kind::Fifo => options.no_fifos,
+        Kind::Socket => options.no_sockets,
+        _ => false,
+    };
+    Ok((!unwanted).then_some(entry))
+}
+
+/// Cuts a listing into the ranges that are one task each: a directory, or a run of other nodes.
+fn split(listing: &Listing, small_file: usize) -> Vec<Range<usize>> {
+    /// Nodes of a batch.
+    const MOST: usize = 64;
+    /// Bytes of contents after which a batch is full.
+    const FULL: u64 = 256 << 10;
+    let mut units = Vec::new();
+    let mut start = 0;
+    let mut bytes = 0;
+    for (at, entry) in listing.entries.iter().enumerate() {
+        let is_dir = entry.kind == Kind::Directory;
+        if start < at && (is_dir || at - start >= MOST || bytes >= FULL) {
+            units.push(start..at);
+            start = at;
+            bytes = 0;
+        }
+        if is_dir {
+            units.push(at..at + 1);
+            start = at + 1;
+        } else if entry.kind == Kind::File && entry.size <= small_file as u64 {
+            bytes += entry.size;
+        }
+    }
+    if start < listing.entries.len() {
+        units.push(start..listing.entries.len());
+    }
+    units
+}
+
+/// Whether a range of [`split`] needs a task at all.
+pub(super) fn needs_task(options: &Options, nodes: &[Entry]) -> bool {
+    nodes.iter().any(|entry| match entry.kind {
+        Kind::Directory | Kind::Symlink => true,
+        Kind::File => options.prepare == Prepare::Everything,
+        _ => false,
+    })
+}

@@ -1,0 +1,190 @@
+//! The names of a directory and what `stat` says of them.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+
+use pxkit_core::format::{Kind, Stat, Timestamp};
+use rustix::fs::{AtFlags, FileType, RawDir, statat};
+use rustix::io::Errno;
+
+use super::report::Problem;
+use super::scope::EXCLUDE_FILE;
+use crate::linux::doing;
+
+/// The real file of this name in the root would clash with the one that archives make up.
+const CLI_FILE: &CStr = c".pxarexclude-cli";
+
+/// An entry of a directory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    name_start: usize,
+    name_len: u16,
+    pub kind: Kind,
+    /// Without flags, which `stat` does not tell.
+    pub stat: Stat,
+    pub size: u64,
+    pub dev: u64,
+    pub ino: u64,
+    pub nlink: u64,
+    pub rdev: u64,
+}
+
+impl Entry {
+    /// What `stat` answered; an error if the type is unknown.
+    pub(super) fn new(name: Range<usize>, stat: &rustix::fs::Stat) -> Result<Self, Problem> {
+        let unknown = Problem::UnknownType { mode: stat.st_mode };
+        let times = Timestamp { secs: stat.st_mtime, nanos: stat.st_mtime_nsec as u32 };
+        let (uid, gid) = (stat.st_uid, stat.st_gid);
+        let own = Stat { mode: stat.st_mode.into(), flags: 0, uid, gid, mtime: times };
+        Ok(Self {
+            name_start: name.start,
+            name_len: u16::try_from(name.len()).map_err(|_| Problem::BadName)?,
+            kind: own.kind().ok_or(unknown)?,
+            stat: own,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            nlink: stat.st_nlink,
+            rdev: stat.st_rdev,
+        })
+    }
+}
+
+/// The entries of a directory that are to be stored, in archive order.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Every name with a NUL after it, including those that were left out.
+    names: Vec<u8>,
+    pub entries: Vec<Entry>,
+}
+
+impl Listing {
+    /// The listing of what lies above the root: the root, without a name.
+    pub(super) fn of_root(root: Entry) -> Self {
+        Self { names: vec![0], entries: vec![root] }
+    }
+
+    /// A listing without entries over the names that were read.
+    pub(super) fn of_names(names: Names) -> Self {
+        Self { names: names.bytes, entries: Vec::new() }
+    }
+
+    pub(super) fn name(&self, entry: &Entry) -> &[u8] {
+        &self.names[entry.name_start..][..entry.name_len.into()]
+    }
+
+    pub(super) fn c_name(&self, entry: &Entry) -> &CStr {
+        let bytes = &self.names[entry.name_start..][..usize::from(entry.name_len) + 1];
+        // Names came as C strings, so they hold no other NUL.
+        CStr::from_bytes_with_nul(bytes).unwrap_or_default()
+    }
+
+    pub(super) fn name_at(&self, record: &Record) -> &CStr {
+        c_str(&self.names, record)
+    }
+}
+
+fn c_str<'n>(names: &'n [u8], record: &Record) -> &'n CStr {
+    CStr::from_bytes_with_nul(&names[record.range().start..=record.range().end]).unwrap_or_default()
+}
+
+/// A name as it was read.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// The first eight bytes, so that sorting seldom has to look at the name.
+    prefix: u64,
+    start: usize,
+    len: u16,
+    pub file_type: FileType,
+}
+
+impl Record {
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + usize::from(self.len)
+    }
+
+    /// Whether it is a directory, without a system call where the file system told the type.
+    pub(super) fn is_dir(&self, dir: &OwnedFd, name: &CStr) -> bool {
+        match self.file_type {
+            FileType::Unknown => statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
+            known => known == FileType::Directory,
+        }
+    }
+}
+
+/// The names of a directory, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    bytes: Vec<u8>,
+    pub records: Vec<Record>,
+    /// There is a `.pxarexclude` file.
+    pub has_exclude_file: bool,
+}
+
+impl Names {
+    /// Reads and sorts the names in `dir`.
+    pub(super) fn read(
+        dir: &OwnedFd,
+        is_root: bool,
+        buffer: &mut [MaybeUninit<u8>],
+    ) -> Result<Self, ReadError> {
+        let mut names = Self::default();
+        let mut raw = RawDir::new(dir.as_fd(), buffer);
+        while let Some(entry) = raw.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(ReadError::Call(errno)),
+            };
+            let name = entry.file_name();
+            if name == c"." || name == c".." || (is_root && name == CLI_FILE) {
+                continue;
+            }
+            names.has_exclude_file |= name == EXCLUDE_FILE;
+            names.push(name, entry.file_type())?;
+        }
+        let Self { bytes, records, .. } = &mut names;
+        records.sort_unstable_by(|a, b| {
+            a.prefix.cmp(&b.prefix).then_with(|| bytes[a.range()].cmp(&bytes[b.range()]))
+        });
+        Ok(names)
+    }
+
+    fn push(&mut self, name: &CStr, file_type: FileType) -> Result<(), ReadError> {
+        let bytes = name.to_bytes();
+        if bytes.is_empty() || bytes.contains(&b'/') {
+            return Err(ReadError::BadName);
+        }
+        let mut prefix = [0; 8];
+        let short = bytes.len().min(8);
+        // Names hold no NUL, so the zeros after a short one sort it before its continuations.
+        prefix[..short].copy_from_slice(&bytes[..short]);
+        let len = u16::try_from(bytes.len()).map_err(|_| ReadError::BadName)?;
+        self.records.push(Record {
+            prefix: u64::from_be_bytes(prefix),
+            start: self.bytes.len(),
+            len,
+            file_type,
+        });
+        self.bytes.extend_from_slice(name.to_bytes_with_nul());
+        Ok(())
+    }
+}
+
+/// Why names could not be read.
+pub(super) enum ReadError {
+    Call(Errno),
+    BadName,
+}
+
+impl ReadError {
+    pub(super) fn into_problem(self) -> Problem {
+        match self {
+            Self::Call(errno) => Problem::Call(doing("read the directory")(errno)),
+            Self::BadName => Problem::BadName,
+        }
+    }
+}
