@@ -291,6 +291,7 @@ impl Decoder {
             ItemType::EntryV1 => self.entry_v1(bytes)?,
             ItemType::Symlink => self.symlink(bytes)?,
             ItemType::Device => {
+                self.root_must_be_directory(kind)?;
                 self.leaf(Kind::Device);
                 Item::Device(Device::parse(bytes))
             }
