@@ -63,7 +63,7 @@ fn encode(mut encoder: Encoder, root: &Node, meta: &mut Vec<u8>, mut payload: Op
             }
         }
     });
-    let out = payload.as_deref_mut().unwrap_or(&mut none);
+    let out = payload.unwrap_or(&mut none);
     let (meta_end, payload_end) = encoder.finish(out).expect("a complete archive");
     assert_eq!(meta_end, meta.len() as u64, "positions of the encoder and of the metadata stream");
     assert_eq!(payload_end, out.len() as u64, "positions of the encoder and of the payload stream");

@@ -20,7 +20,7 @@ pub fn needs_root_and_ext4(name: &str) -> bool {
         skip(name, "needs root");
         return false;
     }
-    let magic = rustix::fs::statfs(&std::env::temp_dir()).map(|fs| fs.f_type as u64);
+    let magic = rustix::fs::statfs(std::env::temp_dir()).map(|fs| fs.f_type as u64);
     if magic != Ok(EXT4) {
         skip(name, "needs ext4 for temporary files (TMPDIR)");
         return false;
