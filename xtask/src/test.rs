@@ -32,6 +32,7 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
     let skipped_file = skipped_file()?;
     let mut steps = Steps::default();
     steps.step("Debian packages", tools::debian_packages);
+    steps.step("tools", || build_tools(depth));
     if !depth.soak {
         steps.step("formatting", || passes(cargo("fmt").args(["--all", "--check"])));
         lints(&mut steps);
@@ -56,6 +57,18 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
         linux_tree(&mut steps);
     }
     steps.finish(&skipped_tests(&skipped_file)?)
+}
+
+/// Builds the tools first, so that the times of the other steps are their own.
+fn build_tools(depth: &Depth) -> Result<Outcome> {
+    if !depth.soak {
+        tools::CARGO_DENY.bin_dir()?;
+        tools::MDBOOK.bin_dir()?;
+    }
+    if tools::has_nightly() && !fuzz_targets()?.is_empty() {
+        tools::CARGO_FUZZ.bin_dir()?;
+    }
+    Ok(Outcome::Passed)
 }
 
 /// Cargo as the toolchain file pins it, in the root of the checkout.
