@@ -16,18 +16,21 @@ use crate::linux::doing;
 /// The real file of this name in the root would clash with the one that archives make up.
 const CLI_FILE: &CStr = c".pxarexclude-cli";
 
-/// An entry of a directory.
+/// An entry of a directory. There may be a million of them in memory, hence no [`Stat`] in it.
 #[derive(Debug)]
 pub(super) struct Entry {
     name_start: usize,
     name_len: u16,
     pub kind: Kind,
-    /// Without flags, which `stat` does not tell.
-    pub stat: Stat,
+    nlink: u32,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    nanos: u32,
+    secs: i64,
     pub size: u64,
     pub dev: u64,
     pub ino: u64,
-    pub nlink: u64,
     pub rdev: u64,
 }
 
@@ -35,20 +38,32 @@ impl Entry {
     /// What `stat` answered; an error if the type is unknown.
     pub(super) fn new(name: Range<usize>, stat: &rustix::fs::Stat) -> Result<Self, Problem> {
         let unknown = Problem::UnknownType { mode: stat.st_mode };
-        let times = Timestamp { secs: stat.st_mtime, nanos: stat.st_mtime_nsec as u32 };
-        let (uid, gid) = (stat.st_uid, stat.st_gid);
-        let own = Stat { mode: stat.st_mode.into(), flags: 0, uid, gid, mtime: times };
+        let kind = Stat { mode: stat.st_mode.into(), ..Stat::default() }.kind().ok_or(unknown)?;
         Ok(Self {
             name_start: name.start,
             name_len: u16::try_from(name.len()).map_err(|_| Problem::BadName)?,
-            kind: own.kind().ok_or(unknown)?,
-            stat: own,
+            kind,
+            nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
+            mode: stat.st_mode,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            nanos: stat.st_mtime_nsec as u32,
+            secs: stat.st_mtime,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             dev: stat.st_dev,
             ino: stat.st_ino,
-            nlink: stat.st_nlink,
             rdev: stat.st_rdev,
         })
+    }
+
+    /// The part of its metadata that archives store, with the inode flags, which `stat` does not tell.
+    pub(super) fn stat(&self, flags: u64) -> Stat {
+        let mtime = Timestamp { secs: self.secs, nanos: self.nanos };
+        Stat { mode: self.mode.into(), flags, uid: self.uid, gid: self.gid, mtime }
+    }
+
+    pub(super) fn nlink(&self) -> u64 {
+        self.nlink.into()
     }
 }
 

@@ -6,8 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use pxkit_core::format::Kind;
+
 use super::batch::{Batch, Work, prepare};
-use super::dir::{Dir, path_in};
+use super::dir::path_in;
 use super::enter::{Context, Entered, Place, Scratch, Stop, enter, needs_task};
 use super::options::Options;
 use super::report::{Problem, WalkError, What};
@@ -31,6 +33,12 @@ pub(super) enum Outcome {
     Batch(Batch, Held),
     Skipped(What),
     Failed(WalkError),
+}
+
+/// What came of entering a directory, before its children's tasks are known to the list.
+enum EnterResult {
+    Entered(Entered),
+    Other(Outcome),
 }
 
 /// Some entries of a listing that are consumed together.
@@ -199,44 +207,60 @@ impl Shared {
             Task::Enter(place, root) => {
                 state.ahead.directories += 1;
                 drop(state);
-                let result = guarded(|| enter(&self.context, scratch, &place, root));
-                let entry = &place.listing.entries[place.index];
-                let above = place.parent.as_ref().map(|(dir, _)| &**dir);
-                let failure = |problem| failure(above, place.listing.name(entry), problem);
-                let failed = match result {
-                    Some(Ok(entered)) => return self.finish_entered(id, entered),
-                    Some(Err(Stop::Skip(what))) => Outcome::Skipped(what),
-                    Some(Err(Stop::Fail(problem))) => Outcome::Failed(failure(problem)),
-                    None => Outcome::Failed(failure(Problem::Panicked)),
-                };
-                drop(place);
-                let mut state = self.lock();
-                state.tasks.unlink(id);
-                self.finish(&mut state, id, failed);
-                state
+                match self.run_enter(place, root, scratch) {
+                    EnterResult::Entered(entered) => self.finish_entered(id, entered),
+                    EnterResult::Other(outcome) => {
+                        let mut state = self.lock();
+                        state.tasks.unlink(id);
+                        self.finish(&mut state, id, outcome);
+                        state
+                    }
+                }
             }
             Task::Prepare(work) => {
-                let (cost, buffer_size) = work.cost(&self.context.options);
+                let (cost, pooled) = work.cost(&self.context.options);
                 state.ahead.bytes += cost;
-                let buffer = buffer_size.map(|_| state.buffers.pop().unwrap_or_default()).unwrap_or_default();
+                let buffer = pooled.and_then(|_| state.buffers.pop()).unwrap_or_default();
                 drop(state);
-                let result = guarded(|| {
-                    let mut buffer = buffer;
-                    buffer.reserve_exact(buffer_size.unwrap_or(0));
-                    prepare(&self.context, scratch, &work, buffer)
-                });
-                let outcome = match result {
-                    Some(batch) => {
-                        let buffer = buffer_size.map(|_| Vec::new());
-                        Outcome::Batch(batch, Held { bytes: cost, buffer, ..Held::default() })
-                    }
-                    None => Outcome::Failed(failure(Some(&work.dir), b"", Problem::Panicked)),
-                };
-                // The descriptor may close here, outside of the lock.
-                drop(work);
+                let held = Held { bytes: cost, buffer: pooled.map(|_| Vec::new()), ..Held::default() };
+                let outcome = self.run_prepare(work, buffer, pooled.unwrap_or(0), held, scratch);
                 let mut state = self.lock();
                 self.finish(&mut state, id, outcome);
                 state
+            }
+        }
+    }
+
+    fn run_enter(&self, place: Place, root: Option<Arc<OwnedFd>>, scratch: &mut Scratch) -> EnterResult {
+        let result = guarded(|| enter(&self.context, scratch, &place, root));
+        let problem = match result {
+            Some(Ok(entered)) => return EnterResult::Entered(entered),
+            Some(Err(Stop::Skip(what))) => return EnterResult::Other(Outcome::Skipped(what)),
+            Some(Err(Stop::Fail(problem))) => problem,
+            None => Problem::Panicked,
+        };
+        let above = place.parent.as_ref().map(|(dir, _)| &**dir);
+        let name = place.listing.name(&place.listing.entries[place.index]);
+        EnterResult::Other(Outcome::Failed(WalkError { path: path_in(above, name), problem }))
+    }
+
+    fn run_prepare(
+        &self,
+        work: Work,
+        mut buffer: Vec<u8>,
+        size: usize,
+        held: Held,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        let result = guarded(|| {
+            buffer.reserve_exact(size);
+            prepare(&self.context, scratch, &work, buffer)
+        });
+        match result {
+            Some(batch) => Outcome::Batch(batch, held),
+            None => {
+                let path = path_in(Some(&work.dir), b"");
+                Outcome::Failed(WalkError { path, problem: Problem::Panicked })
             }
         }
     }
@@ -250,7 +274,7 @@ impl Shared {
                 return None;
             }
             let (dir, fd, listing) = (Arc::clone(&entered.dir), Arc::clone(&entered.fd), Arc::clone(listing));
-            Some(if matches!(nodes, [one] if one.kind == pxkit_core::format::Kind::Directory) {
+            Some(if matches!(nodes, [one] if one.kind == Kind::Directory) {
                 Task::Enter(Place { parent: Some((dir, fd)), listing, index: range.start }, None)
             } else {
                 Task::Prepare(Work { dir, fd, listing, range: range.clone() })
@@ -312,8 +336,4 @@ impl Shared {
 /// `None` if it panics: that must end the walk with an error, not leave the consumer waiting.
 fn guarded<R>(task: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(task)).ok()
-}
-
-fn failure(dir: Option<&Dir>, name: &[u8], problem: Problem) -> WalkError {
-    WalkError { path: path_in(dir, name), problem }
 }

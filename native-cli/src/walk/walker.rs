@@ -346,9 +346,8 @@ fn node<'w>(
     attributes: &'w Attributes,
     content: Content<'w>,
 ) -> Node<'w> {
-    let mut stat = entry.stat;
-    stat.flags = flags;
-    let Entry { kind, size, dev, ino, nlink, rdev, .. } = *entry;
+    let (stat, nlink) = (entry.stat(flags), entry.nlink());
+    let Entry { kind, size, dev, ino, rdev, .. } = *entry;
     Node { path, name, kind, stat, attributes, size, dev, ino, nlink, rdev, content }
 }
 
