@@ -199,6 +199,13 @@ impl Maker {
         self.item(ItemType::Goodbye, &content)
     }
 
+    /// Ends the innermost directory with this table instead.
+    pub fn leave_with(&mut self, table: &[u8]) -> u64 {
+        self.end_child();
+        self.levels.pop();
+        self.item(ItemType::Goodbye, table)
+    }
+
     /// Closes what is open.
     pub fn finish(mut self) -> Vec<u8> {
         while !self.levels.is_empty() {

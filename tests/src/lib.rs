@@ -2,11 +2,13 @@
 
 pub mod acl;
 pub mod archive;
+pub mod back;
 pub mod disk;
 pub mod golden;
 pub mod handmade;
 pub mod manifest;
 pub mod observe;
+pub mod odd;
 pub mod random;
 pub mod skip;
 pub mod streams;

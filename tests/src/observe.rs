@@ -189,7 +189,11 @@ pub fn entries(
     let result = loop {
         let step = match entries.step(feeder.window()) {
             Ok(step) => step,
-            Err(error) => break Err(error),
+            Err(error) => {
+                // What was used of this window before the error is known from the position only.
+                feeder.advance((entries.offset() as usize).saturating_sub(feeder.at));
+                break Err(error);
+            }
         };
         feeder.advance(step.used);
         match step.event {

@@ -164,7 +164,8 @@ impl Entries {
     /// Decodes what stands at the beginning of `window`, the bytes from [`Entries::offset`] on.
     ///
     /// # Errors
-    /// See [`Decoder::step`]; in addition a path or attributes over the [`Limits`].
+    /// See [`Decoder::step`]; in addition a path or attributes over the [`Limits`]. What the window held before the error is used
+    /// up, as [`Entries::offset`] says, so the next call would want another window: an error is the end.
     #[inline]
     pub fn step<'a>(&'a mut self, window: &'a [u8]) -> Result<Progress<'a>, Error> {
         let mut used = 0;
