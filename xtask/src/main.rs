@@ -21,6 +21,7 @@ Usage: cargo xtask COMMAND [OPTION...]
   demo                  build pxkit and show it on a copy of this checkout
   test                  check and test everything (what CI runs)
       --fuzz-seconds N      time for each fuzz target (default 20)
+      --only WORD           only the steps with WORD in their name
   soak                  the same tests with larger numbers and longer fuzz runs
       --fuzz-seconds N      time for each fuzz target (default 300)
       --linux               also archive and extract the Linux source tree

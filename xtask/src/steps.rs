@@ -23,14 +23,22 @@ struct Step {
     time: Duration,
 }
 
-#[derive(Default)]
 pub struct Steps {
+    /// If given, only steps with this in their name are run.
+    only: Option<String>,
     done: Vec<Step>,
 }
 
 impl Steps {
+    pub fn new(only: Option<String>) -> Self {
+        Steps { only, done: Vec::new() }
+    }
+
     /// Runs one step under a heading. A failure is kept, and the next steps still run.
     pub fn step(&mut self, name: &str, work: impl FnOnce() -> Result<Outcome>) {
+        if self.only.as_deref().is_some_and(|only| !name.contains(only)) {
+            return;
+        }
         println!("\n=== {name}");
         let start = Instant::now();
         let (status, note) = match work() {

@@ -27,10 +27,11 @@ pub const SOAK: Depth = Depth { soak: true, fuzz_seconds: 300 };
 pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
     let fuzz_seconds = args.number("--fuzz-seconds", depth.fuzz_seconds)?;
     let with_linux = depth.soak && args.flag("--linux");
+    let only = args.value("--only")?.map(|word| word.to_string_lossy().into_owned());
     args.finish()?;
 
     let skipped_file = skipped_file()?;
-    let mut steps = Steps::default();
+    let mut steps = Steps::new(only);
     steps.step("Debian packages", tools::debian_packages);
     steps.step("tools", || build_tools(depth));
     if !depth.soak {
