@@ -389,6 +389,11 @@ impl<'a> RandomAccess<'a> {
         Ok(Self { meta, payload, archive })
     }
 
+    /// An archive that was opened before.
+    pub const fn reopen(meta: &'a File, payload: Option<&'a PayloadFile>, archive: Archive) -> Self {
+        Self { meta, payload, archive }
+    }
+
     /// Runs an operation.
     ///
     /// # Errors

@@ -1,7 +1,15 @@
 //! `pxkit`: creates, lists, dumps and extracts Proxmox pxar archives.
 #![warn(missing_docs)]
 
+pub mod cli;
+pub mod cmd;
+pub mod input;
 pub mod linux;
+pub mod output;
+pub mod report;
+pub mod restore;
+pub mod select;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod walk;

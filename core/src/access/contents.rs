@@ -1,6 +1,6 @@
+use super::archive::Archive;
 use super::entry::{Node, NodeContent};
 use super::machine::{Machine, Source, Step, Want, expect, out_of_range};
-use super::open::Archive;
 use crate::format::{Error, HEADER_SIZE, ItemType, PayloadRef, Problem};
 
 /// Where the bytes of a file are.

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
+use super::archive::Archive;
 use super::machine::{Machine, Source, Step, Want, expect, out_of_range};
-use super::open::Archive;
 use crate::decode::{Content, Entries, Event, Limits, Start};
 use crate::format::{Attributes, Device, Error, ItemType, Kind, PayloadRef, Stat};
 

@@ -6,18 +6,22 @@
 //! that were not supplied, so that memory follows what an archive really holds. Bounds: a directory keeps the first
 //! [`TOP_SIZE`] bytes of its table; a listing keeps 16 bytes for each child.
 
+mod archive;
 mod contents;
 mod directory;
 mod entry;
+mod lookup;
 mod machine;
 mod open;
 mod path;
 mod tree;
 
+pub use archive::Archive;
 pub use contents::{ContentRange, Contents};
-pub use directory::{Children, Directory, Lookup, OpenDirectory, TOP_SIZE};
+pub use directory::{Directory, OpenDirectory, TOP_SIZE};
 pub use entry::{Node, NodeContent, ReadNode};
+pub use lookup::{Children, Lookup};
 pub use machine::{Machine, Source, Step, Want, drive};
-pub use open::{Archive, Open};
+pub use open::Open;
 pub use path::{FollowLink, Resolve, Resolved};
 pub use tree::{Tree, TreeBuilder};

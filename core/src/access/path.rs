@@ -1,9 +1,10 @@
 use alloc::sync::Arc;
 
-use super::directory::{Directory, Lookup, OpenDirectory};
+use super::archive::Archive;
+use super::directory::{Directory, OpenDirectory};
 use super::entry::{Node, NodeContent, ReadNode};
+use super::lookup::Lookup;
 use super::machine::{Machine, Step, out_of_range};
-use super::open::Archive;
 use crate::format::{Error, ItemType, Kind, Problem, hash_name};
 
 /// Looks up a path from the root (specification 6.3). Empty components and `.` mean the directory itself; `..` finds nothing;

@@ -1,7 +1,8 @@
 use alloc::vec::Vec;
 
 use super::error::{Error, Problem};
-use super::item::{HEADER_SIZE, Header, ItemType};
+use super::header::Header;
+use super::item::{HEADER_SIZE, ItemType};
 use super::u64_at;
 
 /// Stands in an ACL_DEFAULT for "this entry does not exist" (specification 2.11).

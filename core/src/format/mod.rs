@@ -8,6 +8,7 @@ mod error;
 mod flags;
 mod goodbye;
 mod hash;
+mod header;
 mod item;
 mod payload;
 mod stat;
@@ -19,7 +20,8 @@ pub use error::{Class, Error, Problem};
 pub use flags::{CHATTR_FLAGS, FAT_FLAGS, Features, FlagName, flag_names, magic};
 pub use goodbye::{RECORD_SIZE, Record, TAIL_MARKER, layout_slots};
 pub use hash::{NameHash, hash_name};
-pub use item::{HEADER_SIZE, Header, ItemType, MAX_ITEM_SIZE, MAX_NAME_LEN, MAX_XATTR_LEN, check_name};
+pub use header::Header;
+pub use item::{HEADER_SIZE, ItemType, MAX_ITEM_SIZE, MAX_NAME_LEN, MAX_XATTR_LEN, check_name};
 pub use payload::{PayloadCursor, PayloadRef, START_MARKER, TAIL_MARKER as PAYLOAD_TAIL_MARKER};
 pub use stat::{Kind, Stat, Timestamp, mode};
 

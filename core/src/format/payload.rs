@@ -1,5 +1,6 @@
 use super::error::{Error, Problem};
-use super::item::{HEADER_SIZE, Header, ItemType};
+use super::header::Header;
+use super::item::{HEADER_SIZE, ItemType};
 use super::u64_at;
 
 /// The bytes at the start of every payload stream (specification 4.5).

@@ -78,6 +78,9 @@ fn options(args: &Create) -> anyhow::Result<Options> {
     })
 }
 
+/// Where a file with several names was stored: position of its FILENAME and path.
+type FirstName = (u64, Box<[u8]>);
+
 /// Encodes the steps of a walk and writes them to one file or two.
 struct Writer {
     encoder: Encoder,
@@ -86,8 +89,8 @@ struct Writer {
     payload: Option<Output>,
     /// Where payload headers go of unified archives: nowhere, they have none.
     no_payload: Vec<u8>,
-    /// First names of files with several: by device and inode, the position and path in the archive.
-    first_names: HashMap<(u64, u64), (u64, Box<[u8]>)>,
+    /// First names of files with several: by device and inode.
+    first_names: HashMap<(u64, u64), FirstName>,
     /// The text of `.pxarexclude-cli`, empty if there is to be none.
     exclude_cli: Vec<u8>,
     block: Vec<u8>,

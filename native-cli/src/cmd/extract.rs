@@ -1,9 +1,260 @@
-//! `pxkit extract`.
+//! `pxkit extract`: entries of an archive back to disk.
 
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use pxkit_core::access::{ReadNode, Resolve, Resolved};
+use pxkit_core::decode::Event;
+use pxkit_core::format::Kind;
+use pxkit_core::pattern::{MatchType, Pattern};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use serde_json::json;
+
+use super::{features, patterns};
 use crate::cli::Extract;
-use crate::report::Outcome;
+use crate::input::{EntryReader, PayloadFile, RandomAccess, Stream, open_archive};
+use crate::linux::raise_open_files;
+use crate::report::{Outcome, Report, check_signals};
+use crate::restore::{Extractor, Options, Parent, Sources};
+use crate::select::Selection;
+use crate::text::quoted;
 
-/// Not yet.
-pub fn run(_args: &Extract) -> anyhow::Result<Outcome> {
-    anyhow::bail!("not yet")
+/// Extracts an archive.
+///
+/// # Errors
+/// The archive cannot be read or is damaged, nothing more can be written, or, in strict mode, anything at all. What was restored
+/// before stays.
+pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
+    raise_open_files();
+    let payload = args.payload_input.as_deref().map(PayloadFile::open).transpose()?;
+    let stream = open_archive(&args.archive)?;
+    let patterns = all_patterns(args)?;
+    let target = open_target(&args.target)?;
+    let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
+    // The workers read from a descriptor of their own; the stream moves on meanwhile.
+    let archive = match stream.size() {
+        Some(size) => Some((stream.file().try_clone()?, size)),
+        None => None,
+    };
+    let archive = archive.as_ref().map(|(file, size)| (file, *size));
+    let sources = Sources { archive, payload: payload.as_ref() };
+    let is_partial = !patterns.is_empty();
+    let extraction = Extraction { args, report: &report, sources };
+    let run = |extractor: &mut Extractor<'_, '_>| match (literal_paths(&patterns), archive) {
+        (Some(paths), Some((file, size))) => extraction.paths(extractor, stream, file, size, &paths),
+        _ => extraction.everything(extractor, stream, patterns.clone()),
+    };
+    Extractor::run(target, options(args), sources, is_partial, &report, run)
+        .with_context(|| format!("cannot extract {}", args.archive.display()))?;
+    let outcome = report.finish();
+    if args.talk.json {
+        let (entries, contents) = (report.entries(), report.bytes());
+        let (warnings, seconds) = (report.warnings(), report.elapsed().as_secs_f64());
+        let summary = json!({
+            "entries": entries,
+            "contents": contents,
+            "warnings": warnings,
+            "seconds": seconds,
+        });
+        println!("{summary}");
+    }
+    Ok(outcome)
+}
+
+fn options(args: &Extract) -> Options {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    Options {
+        features: features(&args.leave_out),
+        allow_existing_dirs: args.allow_existing_dirs,
+        overwrite_files: args.overwrite || args.overwrite_files,
+        overwrite_symlinks: args.overwrite || args.overwrite_symlinks,
+        overwrite_hardlinks: args.overwrite || args.overwrite_hardlinks,
+        strict: args.strict,
+        verbose: args.talk.verbose,
+        threads: args.threads.map_or_else(cores, usize::from),
+    }
+}
+
+/// Those of the file first, so that those of the command line, which come later, decide.
+fn all_patterns(args: &Extract) -> anyhow::Result<Vec<Pattern>> {
+    let mut all = Vec::new();
+    if let Some(path) = &args.files_from {
+        let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+        let lines = lines.filter(|line| !line.is_empty() && line[0] != b'#');
+        let lines: Vec<OsString> = lines.map(|line| OsString::from_vec(line.to_vec())).collect();
+        all = patterns(&lines, MatchType::Include)?;
+    }
+    all.extend(patterns(&args.patterns, MatchType::Include)?);
+    Ok(all)
+}
+
+/// Makes the target directory, with all above it, where it is missing, and opens it.
+fn open_target(path: &Path) -> anyhow::Result<OwnedFd> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make the directory {}", path.display()))?;
+    openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("cannot open the directory {}", path.display()))
+}
+
+/// The paths that the patterns mean, if they can all be looked up: sorted, and none below another.
+fn literal_paths(patterns: &[Pattern]) -> Option<Vec<&Pattern>> {
+    let literal = |p: &&Pattern| p.match_type() == MatchType::Include && p.literal_path().is_some();
+    if patterns.is_empty() || !patterns.iter().all(|p| literal(&p)) {
+        return None;
+    }
+    let mut paths: Vec<&Pattern> = patterns.iter().collect();
+    paths.sort_by_key(|pattern| pattern.text());
+    paths.dedup_by(|below, above| {
+        let rest = below.text().strip_prefix(above.text());
+        // One that takes directories only may take nothing at all.
+        !above.dirs_only() && rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    });
+    Some(paths)
+}
+
+struct Extraction<'a> {
+    args: &'a Extract,
+    report: &'a Report,
+    sources: Sources<'a>,
+}
+
+impl Extraction<'_> {
+    /// Reads the archive from its start to its end and restores what the patterns select.
+    fn everything(
+        &self,
+        extractor: &mut Extractor<'_, '_>,
+        stream: Stream,
+        patterns: Vec<Pattern>,
+    ) -> anyhow::Result<()> {
+        let mut selection = Selection::new(patterns);
+        let mut reader = EntryReader::new(stream);
+        self.follow(extractor, &mut reader, &mut selection)?;
+        if !selection.is_all() && self.report.entries() == 0 {
+            self.report.warn("no entry matches the patterns");
+        }
+        let trailing = reader.trailing_bytes();
+        if trailing > 0 {
+            self.report.warn(format_args!("{trailing} bytes follow the end of the archive"));
+        }
+        Ok(())
+    }
+
+    /// Looks the paths up and reads nothing but them.
+    fn paths(
+        &self,
+        extractor: &mut Extractor<'_, '_>,
+        mut stream: Stream,
+        file: &File,
+        size: u64,
+        paths: &[&Pattern],
+    ) -> anyhow::Result<()> {
+        let access = RandomAccess::open(file, size, self.sources.payload)?;
+        if let (Some(target), Some((offset, bytes))) = (&self.args.prelude_target, access.archive.prelude) {
+            let mut prelude = Prelude::create(target, self.args)?;
+            stream.skip(offset).context("cannot read the archive")?;
+            let missing = stream.copy(bytes, &mut prelude.file)?;
+            anyhow::ensure!(missing == 0, "the archive ends within its prelude");
+        }
+        let root = access.run(ReadNode::root(&access.archive))?;
+        let (stat, attributes) = (root.stat, root.attributes);
+        extractor.enter(Parent { path: Vec::new(), stat, attributes })?;
+        for pattern in paths {
+            check_signals()?;
+            let path = pattern.text().strip_prefix(b"/").unwrap_or_default();
+            let found = access.run(Resolve::new(&access.archive, path))?;
+            let Some(Resolved { node, .. }) =
+                found.filter(|found| found.node.kind == Kind::Directory || !pattern.dirs_only())
+            else {
+                self.report.warn(format_args!("{} is not in the archive", quoted(path)));
+                continue;
+            };
+            let mut depth = 0;
+            let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/');
+            for above in slashes.map(|(at, _)| &path[..at]) {
+                if let Some(Resolved { node, .. }) = access.run(Resolve::new(&access.archive, above))? {
+                    let (stat, attributes) = (node.stat, node.attributes);
+                    extractor.enter(Parent { path: above.to_vec(), stat, attributes })?;
+                    depth += 1;
+                }
+            }
+            let parent = &path[..path.iter().rposition(|&b| b == b'/').unwrap_or_default()];
+            let mut reader = EntryReader::child(stream, node.filename, parent)?;
+            let mut selection = Selection::new(Vec::new());
+            self.follow(extractor, &mut reader, &mut selection)?;
+            stream = reader.into_stream();
+            for _ in 0..depth {
+                extractor.leave();
+            }
+        }
+        extractor.leave();
+        Ok(())
+    }
+
+    /// Hands the entries of a reader to the extractor.
+    fn follow(
+        &self,
+        extractor: &mut Extractor<'_, '_>,
+        reader: &mut EntryReader,
+        selection: &mut Selection,
+    ) -> anyhow::Result<()> {
+        let mut wanted = false;
+        let mut prelude = None;
+        while !extractor.is_ended() {
+            match reader.step()? {
+                Event::Need(_) => {}
+                Event::Entry(entry) => {
+                    check_signals()?;
+                    wanted = extractor.entry(&entry, selection.entry(&entry))?;
+                }
+                Event::Skip(bytes) => {
+                    if std::mem::take(&mut wanted) {
+                        extractor.contents(|out| reader.copy(bytes, out))?;
+                    } else if let Some(Prelude { mut file }) = prelude.take() {
+                        reader.copy(bytes, &mut file)?;
+                    } else {
+                        reader.skip(bytes)?;
+                    }
+                }
+                Event::Leave { .. } => {
+                    selection.leave();
+                    extractor.leave();
+                }
+                Event::Version(version) if self.args.talk.verbose => {
+                    self.report.line(format_args!("pxar format version 'Version{version}'"));
+                }
+                Event::Prelude { size } => {
+                    if let Some(target) = &self.args.prelude_target {
+                        prelude = Some(Prelude::create(target, self.args)?).filter(|_| size > 0);
+                    }
+                }
+                Event::Version(_) => {}
+                Event::End => break,
+            }
+        }
+        for finding in reader.findings() {
+            self.report.warn(format_args!("offset {}: {}", finding.offset, finding.what));
+        }
+        Ok(())
+    }
+}
+
+/// The file that the archive's prelude goes to.
+struct Prelude {
+    file: File,
+}
+
+impl Prelude {
+    fn create(path: &Path, args: &Extract) -> anyhow::Result<Self> {
+        let overwrite = args.overwrite || args.overwrite_files;
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o640).truncate(overwrite).create(overwrite).create_new(!overwrite);
+        let file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { file })
+    }
 }

@@ -1,0 +1,337 @@
+//! Regular files: created, filled, finished.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use pxkit_core::format::{Attributes, HEADER_SIZE, PayloadRef, Stat, mode};
+use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, openat, unlinkat};
+use rustix::io::{Errno, pwrite};
+
+use super::dir::Dir;
+use super::pool::Shared;
+use crate::linux::{Applier, Known, Target};
+use crate::report::check_signals;
+use crate::text::quoted;
+
+/// Bytes that are read and written at once.
+const BLOCK: usize = 1 << 20;
+/// Blocks of zeros of this size, aligned, become holes.
+const HOLE: usize = 4096;
+
+/// A file to be written.
+#[derive(Debug)]
+pub struct FileJob {
+    pub dir: Arc<Dir>,
+    pub name: CString,
+    pub stat: Stat,
+    pub attributes: Attributes,
+    pub contents: Contents,
+}
+
+/// Where a file's contents are.
+#[derive(Debug)]
+pub enum Contents {
+    /// In the archive.
+    Inline { offset: u64, size: u64 },
+    /// In the payload file.
+    Payload(PayloadRef),
+    /// Here.
+    Bytes(Vec<u8>),
+}
+
+impl FileJob {
+    /// Path in the archive.
+    pub fn path(&self) -> Vec<u8> {
+        join(&self.dir.path, self.name.as_bytes())
+    }
+}
+
+/// The path of `name` in the directory `dir`, both as archives have them.
+pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
+    if dir.is_empty() { name.to_vec() } else { [dir, name].join(&b'/') }
+}
+
+/// Writes files; one for each thread.
+#[derive(Debug)]
+pub struct Writer<'s, 'a> {
+    shared: &'s Shared<'a>,
+    pub applier: Applier,
+    block: Vec<u8>,
+}
+
+impl<'s, 'a> Writer<'s, 'a> {
+    pub fn new(shared: &'s Shared<'a>) -> Self {
+        Self { shared, applier: Applier::new(shared.options.features), block: Vec::new() }
+    }
+
+    /// Writes a file and lets go of its directory. A file that cannot be completed is removed.
+    pub fn write(&mut self, job: FileJob) {
+        if !self.shared.is_ended() {
+            let result = self.write_or_remove(&job);
+            self.report(&job, result);
+        }
+        Dir::release(job.dir, &mut self.applier, self.shared);
+    }
+
+    /// Writes a file whose contents come through `read`, see [`super::Extractor::contents`].
+    pub fn stream(
+        &mut self,
+        job: FileJob,
+        read: impl FnOnce(&mut dyn io::Write) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (result, passed) = match self.create(&job).context("cannot create the file") {
+            // The bytes must be passed, whether there is a file for them or not.
+            Err(error) => (Err(error), read(&mut io::sink())),
+            Ok((file, known)) => {
+                self.before_data(&job, &file);
+                let mut sink = Sink { file: &file, sparse: Sparse::default(), result: Ok(()) };
+                let passed = read(&mut sink);
+                let Sink { sparse, result, .. } = sink;
+                let result = match &passed {
+                    Ok(()) => result.and_then(|()| sparse.finish(&file)),
+                    Err(_) => Err(anyhow::anyhow!("the archive ends before the contents do")),
+                };
+                (self.finish(&job, &file, known, result), passed)
+            }
+        };
+        self.report(&job, result);
+        Dir::release(job.dir, &mut self.applier, self.shared);
+        passed
+    }
+
+    fn write_or_remove(&mut self, job: &FileJob) -> anyhow::Result<()> {
+        let (file, known) = self.create(job).context("cannot create the file")?;
+        self.before_data(job, &file);
+        let result = self.fill(job, &file);
+        self.finish(job, &file, known, result)
+    }
+
+    fn before_data(&mut self, job: &FileJob, file: &OwnedFd) {
+        let shared = self.shared;
+        let _ = self
+            .applier
+            .before_data(file.as_fd(), &job.stat, &mut |error| shared.step_failed(&job.path(), &error));
+    }
+
+    /// Gives a file its metadata if its contents are complete, else removes it.
+    fn finish(
+        &mut self,
+        job: &FileJob,
+        file: &OwnedFd,
+        known: Known,
+        contents: anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        if contents.is_err() {
+            // What is there is not what it should be; the error says why.
+            let _ = unlinkat(&job.dir.fd, &job.name, AtFlags::empty());
+            return contents;
+        }
+        let (target, shared) = (Target::Open(file.as_fd()), self.shared);
+        let _ = self.applier.apply(target, &job.stat, &job.attributes, known, &mut |error| {
+            shared.step_failed(&job.path(), &error)
+        });
+        Ok(())
+    }
+
+    fn report(&self, job: &FileJob, result: anyhow::Result<()>) {
+        match result {
+            Ok(()) => {}
+            Err(error) if is_fatal(&error) => self.shared.end(error.context(quoted(&job.path()))),
+            Err(error) => self.shared.failed(&job.path(), format_args!("{error:#}")),
+        }
+    }
+
+    /// Creates the file; says what is known of its metadata.
+    fn create(&self, job: &FileJob) -> Result<(OwnedFd, Known), Errno> {
+        let owner = job.dir.plain.then_some(self.shared.owner);
+        let wanted = (job.stat.mode & mode::PERMISSIONS) as u32;
+        // Where the owner is right from the start nobody sees more of the file than in the end.
+        let final_mode =
+            owner == Some((job.stat.uid, job.stat.gid)) && job.attributes.is_empty() && wanted <= 0o777;
+        let permissions = if final_mode { wanted } else { 0o600 };
+        let known = Known { owner, permissions: job.dir.plain.then_some(permissions) };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let create = || openat(&job.dir.fd, &job.name, flags, Mode::from_raw_mode(permissions));
+        let file = match create() {
+            Err(Errno::EXIST) if self.shared.options.overwrite_files => {
+                unlinkat(&job.dir.fd, &job.name, AtFlags::empty())?;
+                create()?
+            }
+            result => result?,
+        };
+        Ok((file, known))
+    }
+
+    fn fill(&mut self, job: &FileJob, file: &OwnedFd) -> anyhow::Result<()> {
+        let shared = self.shared;
+        let mut sparse = Sparse::default();
+        match &job.contents {
+            Contents::Bytes(bytes) => sparse.write(file, bytes)?,
+            Contents::Inline { offset, size } => {
+                let Some((archive, _)) = shared.sources.archive else {
+                    bail!("a defect of pxkit: contents within an archive that cannot be positioned");
+                };
+                self.copy(archive, *offset, *size, 0, file, &mut sparse)?;
+            }
+            Contents::Payload(reference) => {
+                let Some(payload) = shared.sources.payload else {
+                    bail!("its contents are in the payload file, which was not given");
+                };
+                if reference.end().is_none_or(|end| end > payload.size()) {
+                    bail!(
+                        "its contents ({} bytes at {}) do not lie within the payload file of {} bytes",
+                        reference.size,
+                        reference.offset,
+                        payload.size()
+                    );
+                }
+                let mut header = [0; HEADER_SIZE];
+                let first = (HEADER_SIZE as u64 + reference.size).min(BLOCK as u64) as usize;
+                // Header and contents of most files with one read.
+                self.read(payload.file(), reference.offset, first)?;
+                header.copy_from_slice(&self.block[..HEADER_SIZE]);
+                reference.check_header(&header).context("in the payload file")?;
+                sparse.write(file, &self.block[HEADER_SIZE..first])?;
+                let done = (first - HEADER_SIZE) as u64;
+                let offset = reference.offset + HEADER_SIZE as u64;
+                self.copy(payload.file(), offset, reference.size, done, file, &mut sparse)?;
+            }
+        }
+        sparse.finish(file)
+    }
+
+    /// Copies `size` bytes at `offset` of `source`, of which the first `done` were copied already.
+    fn copy(
+        &mut self,
+        source: &File,
+        offset: u64,
+        size: u64,
+        mut done: u64,
+        file: &OwnedFd,
+        sparse: &mut Sparse,
+    ) -> anyhow::Result<()> {
+        while done < size {
+            check_signals()?;
+            let part = (size - done).min(BLOCK as u64) as usize;
+            self.read(source, offset + done, part)?;
+            sparse.write(file, &self.block[..part])?;
+            done += part as u64;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, source: &File, offset: u64, bytes: usize) -> anyhow::Result<()> {
+        if self.block.len() < bytes {
+            self.block.resize(bytes, 0);
+        }
+        source
+            .read_exact_at(&mut self.block[..bytes], offset)
+            .with_context(|| format!("cannot read {bytes} bytes at {offset} of the archive"))
+    }
+}
+
+/// Errors after which no other file can be written either.
+fn is_fatal(error: &anyhow::Error) -> bool {
+    error.is::<crate::report::Interrupted>()
+        || error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<Errno>())
+            .any(|errno| matches!(*errno, Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::IO))
+}
+
+/// Takes the contents of a file that come through a pipe. An error of writing is kept and the rest passed over: the archive is
+/// still good.
+struct Sink<'f> {
+    file: &'f OwnedFd,
+    sparse: Sparse,
+    result: anyhow::Result<()>,
+}
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.result.is_ok() {
+            self.result = check_signals()
+                .map_err(anyhow::Error::from)
+                .and_then(|()| self.sparse.write(self.file, bytes));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes contents in sequence, with holes for blocks of zeros.
+#[derive(Debug, Default)]
+struct Sparse {
+    position: u64,
+    /// Whether the file ends with a hole so far.
+    hole: bool,
+}
+
+impl Sparse {
+    fn write(&mut self, file: &OwnedFd, mut bytes: &[u8]) -> anyhow::Result<()> {
+        while !bytes.is_empty() {
+            let zeros = self.leading_blocks(bytes, true);
+            if zeros > 0 {
+                self.hole = true;
+                self.position += zeros as u64;
+                bytes = &bytes[zeros..];
+                continue;
+            }
+            let data = self.leading_blocks(bytes, false);
+            self.write_all(file, &bytes[..data])?;
+            self.hole = false;
+            bytes = &bytes[data..];
+        }
+        Ok(())
+    }
+
+    /// Length of the blocks at the start of `bytes` that are zeros, or are not.
+    fn leading_blocks(&self, bytes: &[u8], zeros: bool) -> usize {
+        let mut len = 0;
+        while len < bytes.len() {
+            let aligned = HOLE - (self.position + len as u64) as usize % HOLE;
+            let block = &bytes[len..bytes.len().min(len + aligned)];
+            let is_hole = is_zero(block);
+            if is_hole != zeros {
+                break;
+            }
+            len += block.len();
+        }
+        len
+    }
+
+    fn write_all(&mut self, file: &OwnedFd, mut bytes: &[u8]) -> anyhow::Result<()> {
+        while !bytes.is_empty() {
+            match pwrite(file, bytes, self.position) {
+                Ok(0) => bail!("cannot write: the file takes no more bytes"),
+                Ok(written) => {
+                    self.position += written as u64;
+                    bytes = &bytes[written..];
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno).context("cannot write"),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, file: &OwnedFd) -> anyhow::Result<()> {
+        if self.hole {
+            ftruncate(file, self.position).context("cannot set the size")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_zero(block: &[u8]) -> bool {
+    static ZEROS: [u8; HOLE] = [0; HOLE];
+    block.first() == Some(&0) && block == &ZEROS[..block.len()]
+}

@@ -1,0 +1,53 @@
+//! Restores entries of an archive into a directory, safely and with several threads.
+//!
+//! One thread reads entries in archive order, makes directories, links and special nodes, and hands files in batches to workers,
+//! which read the contents (from files; from a pipe the first thread must) and write them. A directory gets its metadata when
+//! nothing is left to be done in it: everything that works in a directory shares its [`dir::Dir`], and whoever lets go of it
+//! last finishes it.
+//!
+//! Nothing leaves the target directory, whatever an archive holds: every node is made by a single component of a name in an open
+//! directory, directories are opened without following symlinks, and targets of hard links are walked to in the same way.
+
+mod dir;
+mod extractor;
+mod file;
+mod node;
+mod pool;
+
+use std::fs::File;
+
+use pxkit_core::format::Features;
+
+pub use extractor::{Extractor, Parent};
+
+use crate::input::PayloadFile;
+
+/// How to restore.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Metadata and kinds of nodes to restore.
+    pub features: Features,
+    /// Directories may exist.
+    pub allow_existing_dirs: bool,
+    /// Files and special nodes replace what exists.
+    pub overwrite_files: bool,
+    /// Symlinks replace what exists.
+    pub overwrite_symlinks: bool,
+    /// Hard links replace what exists.
+    pub overwrite_hardlinks: bool,
+    /// The first error ends the work.
+    pub strict: bool,
+    /// Every entry is named on standard error.
+    pub verbose: bool,
+    /// Threads that write files.
+    pub threads: usize,
+}
+
+/// Where contents come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// The archive, if it can be read anywhere.
+    pub archive: Option<(&'a File, u64)>,
+    /// The payload file of a split archive.
+    pub payload: Option<&'a PayloadFile>,
+}

@@ -1,0 +1,135 @@
+//! Nodes without contents: symlinks, devices, FIFOs, sockets, hard links.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use anyhow::{Context as _, bail};
+use pxkit_core::format::{Attributes, Device, Kind, Stat, mode};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mknodat, openat, statat, symlinkat, unlinkat};
+use rustix::io::Errno;
+
+use super::dir::Dir;
+use super::file::join;
+use super::pool::Shared;
+use crate::linux::{Applier, Known, Target};
+
+/// A node to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeJob<'a> {
+    pub dir: &'a Dir,
+    pub name: &'a CStr,
+    pub stat: &'a Stat,
+    pub attributes: &'a Attributes,
+}
+
+impl NodeJob<'_> {
+    /// Makes a symlink.
+    pub fn symlink(&self, target: &[u8], applier: &mut Applier, shared: &Shared<'_>) -> anyhow::Result<()> {
+        let target = CString::new(target).context("the target has a NUL in it")?;
+        let make = || symlinkat(&target, &self.dir.fd, self.name);
+        self.replacing(shared.options.overwrite_symlinks, make).context("cannot make the symlink")?;
+        self.finish(applier, shared, Known { owner: self.owner(shared), permissions: None });
+        Ok(())
+    }
+
+    /// Makes a device node, FIFO or socket.
+    pub fn special(
+        &self,
+        kind: Kind,
+        device: Device,
+        applier: &mut Applier,
+        shared: &Shared<'_>,
+    ) -> anyhow::Result<()> {
+        let file_type = match kind {
+            Kind::Fifo => FileType::Fifo,
+            Kind::Socket => FileType::Socket,
+            _ if self.stat.mode & mode::TYPE == mode::BLOCK => FileType::BlockDevice,
+            _ if self.stat.mode & mode::TYPE == mode::CHAR => FileType::CharacterDevice,
+            _ => bail!("its mode {:#o} is not that of a device", self.stat.mode),
+        };
+        let permissions = Mode::from_raw_mode(0o600);
+        let make = || mknodat(&self.dir.fd, self.name, file_type, permissions, device.to_dev_t());
+        let what = format!("cannot make the {}", kind.name());
+        self.replacing(shared.options.overwrite_files, make).context(what)?;
+        let permissions = self.dir.plain.then_some(0o600);
+        self.finish(applier, shared, Known { owner: self.owner(shared), permissions });
+        Ok(())
+    }
+
+    /// Makes a hard link to the regular file `target`, a path from the root of what is restored.
+    pub fn hardlink(
+        &self,
+        root: &Dir,
+        target: &[u8],
+        targets: &mut TargetCache,
+        shared: &Shared<'_>,
+    ) -> anyhow::Result<()> {
+        let (parent, name) = targets.open(root, target)?;
+        let stat = statat(parent, &name, AtFlags::SYMLINK_NOFOLLOW)
+            .with_context(|| format!("cannot find the target {}", crate::text::quoted(target)))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            bail!("the target {} is not a regular file", crate::text::quoted(target));
+        }
+        let make = || linkat(parent, &name, &self.dir.fd, self.name, AtFlags::empty());
+        self.replacing(shared.options.overwrite_hardlinks, make)
+            .with_context(|| format!("cannot link to {}", crate::text::quoted(target)))
+    }
+
+    fn owner(&self, shared: &Shared<'_>) -> Option<(u32, u32)> {
+        self.dir.plain.then_some(shared.owner)
+    }
+
+    /// Makes a node; what exists in its place is removed first if that was asked for. Directories are never removed.
+    fn replacing(&self, overwrite: bool, make: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+        match make() {
+            Err(Errno::EXIST) if overwrite => {
+                unlinkat(&self.dir.fd, self.name, AtFlags::empty())?;
+                make()
+            }
+            result => result,
+        }
+    }
+
+    fn finish(&self, applier: &mut Applier, shared: &Shared<'_>, known: Known) {
+        let target = Target::Named { dir: self.dir.fd.as_fd(), name: self.name };
+        let path = join(&self.dir.path, self.name.to_bytes());
+        let _ = applier
+            .apply(target, self.stat, self.attributes, known, &mut |error| shared.step_failed(&path, &error));
+    }
+}
+
+/// Opens the directories of hard links' targets; keeps the last one, since links often come in rows.
+#[derive(Debug, Default)]
+pub struct TargetCache {
+    last: Option<(Vec<u8>, OwnedFd)>,
+}
+
+impl TargetCache {
+    /// The directory of `target` and the name in it. No component may be a symlink, or lead upwards.
+    fn open(&mut self, root: &Dir, target: &[u8]) -> anyhow::Result<(&OwnedFd, CString)> {
+        let refuse = || format!("the target {} is not a path below the root", crate::text::quoted(target));
+        if target.split(|&b| b == b'/').any(|part| matches!(part, b"" | b"." | b"..")) {
+            bail!(refuse());
+        }
+        let (parent, name) = match target.iter().rposition(|&b| b == b'/') {
+            Some(slash) => (&target[..slash], &target[slash + 1..]),
+            None => (&b""[..], target),
+        };
+        let name = CString::new(name).with_context(refuse)?;
+        if self.last.as_ref().is_none_or(|(path, _)| path != parent) {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mut fd = openat(&root.fd, c".", flags, Mode::empty())?;
+            for part in parent.split(|&b| b == b'/').filter(|part| !part.is_empty()) {
+                let part = CString::new(part).with_context(refuse)?;
+                fd = openat(&fd, &part, flags, Mode::empty()).with_context(|| {
+                    format!("cannot enter the directory of the target {}", crate::text::quoted(target))
+                })?;
+            }
+            self.last = Some((parent.to_vec(), fd));
+        }
+        match &self.last {
+            Some((_, fd)) => Ok((fd, name)),
+            None => bail!(refuse()),
+        }
+    }
+}
