@@ -315,6 +315,8 @@ impl Shared {
             [
                 ahead.entries <= bounds.entries / 2,
                 ahead.bytes <= bounds.bytes / 2,
+                // Then any batch fits.
+                ahead.bytes == 0,
                 ahead.directories <= bounds.directories / 2,
             ]
         };
