@@ -3,13 +3,16 @@
 pub mod acl;
 pub mod archive;
 pub mod back;
+pub mod cases;
 pub mod disk;
 pub mod golden;
 pub mod handmade;
 pub mod manifest;
+pub mod mutate;
 pub mod observe;
 pub mod odd;
 pub mod random;
+pub mod recode;
 pub mod skip;
 pub mod streams;
 pub mod tree;

@@ -116,9 +116,11 @@ impl<'a> Streams<'a> {
         let mut seen = 0;
         let Ok(archive) = self.open() else { return seen };
         let _ = self.root(&archive);
-        let mut open = vec![archive.root.clone()];
-        while let Some(directory) = open.pop() {
-            let Ok(children) = self.run(Children::new(directory.clone())) else { continue };
+        // Only places are remembered, so that memory does not grow with the tables of all directories.
+        let mut open = Vec::new();
+        let mut directory = archive.root.clone();
+        loop {
+            let children = self.run(Children::new(directory.clone())).unwrap_or_default();
             for (filename, end) in children {
                 seen += 1;
                 if seen > steps {
@@ -127,7 +129,7 @@ impl<'a> Streams<'a> {
                 let Ok(node) = self.run(ReadNode::new(&archive, filename)) else { continue };
                 let _ = self.lookup(&archive, &directory, &node.name);
                 match node.kind {
-                    Kind::Directory => open.extend(self.directory(&node, end)),
+                    Kind::Directory => open.push((node.entry(), end)),
                     Kind::File => {
                         let _ = self.contents(&archive, &node);
                     }
@@ -140,7 +142,12 @@ impl<'a> Streams<'a> {
                     _ => {}
                 }
             }
+            directory = loop {
+                let Some((entry, end)) = open.pop() else { return seen };
+                if let Ok(next) = self.run(OpenDirectory::new(entry, end)) {
+                    break Arc::new(next);
+                }
+            };
         }
-        seen
     }
 }

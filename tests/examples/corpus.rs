@@ -1,0 +1,78 @@
+//! Writes the corpora that fuzzing starts from (`fuzz/corpus`): the small golden archives and the odd ones, as each target wants
+//! its input. Run it after a change of either: `cargo run -p pxkit-tests --example corpus`.
+
+use std::fs;
+use std::path::Path;
+
+use pxkit_core::format::HEADER_SIZE;
+use pxkit_tests::{golden, odd};
+
+/// Larger inputs make fuzzing slow.
+const MOST: usize = 4096;
+
+fn main() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let write = |target: &str, name: &str, parts: &[&[u8]]| {
+        let dir = corpus.join(target);
+        fs::create_dir_all(&dir).expect("a folder for the corpus");
+        fs::write(dir.join(name.replace(' ', "-")), parts.concat()).expect("a file of the corpus");
+    };
+    let mut archives: Vec<(String, Vec<u8>)> = Vec::new();
+    for name in ["kinds", "names", "attributes"] {
+        archives.extend(["pxar", "mpxar"].map(|kind| {
+            let file = format!("{name}.{kind}");
+            (file.clone(), golden::archive(&file))
+        }));
+    }
+    let odd = odd::legal().into_iter().chain(odd::broken());
+    archives.extend(odd.map(|(name, bytes)| (name.to_owned(), bytes)));
+    archives.retain(|(_, bytes)| bytes.len() <= MOST);
+    for (name, bytes) in &archives {
+        write("decode_items", name, &[&[7], bytes]);
+        write("decode_entries", name, &[&(bytes.len() as u16 / 2).to_le_bytes(), bytes]);
+        write("access", name, &[&[0, 0], bytes]);
+        write("roundtrip", name, &[bytes]);
+    }
+    for name in ["names", "attributes"] {
+        let meta = golden::archive(&format!("{name}.mpxar"));
+        let payload = golden::archive(&format!("{name}.ppxar"));
+        let split = (meta.len() as u16).to_le_bytes();
+        write("access", &format!("{name}-with-payload"), &[&split, &meta, &payload]);
+    }
+    attributes(&write);
+    for (name, text) in [
+        ("reference", &br#"{"exclude-patterns":"sub/deep/\n!keep\n/lost\nq\"\\\\x\n"}"#[..]),
+        ("other-keys", br#"{"a":[1,{"b":null}],"exclude-patterns":"x\u00e9\ud83d\ude00"}"#),
+        ("lines", b"sub/deep/\n!keep\n/lost\n*.tmp"),
+    ] {
+        write("prelude", name, &[text]);
+    }
+    for (name, text) in [
+        ("stars", &b"*.o\n!keep.o\n/build/\n**/cache\n/src/a.o"[..]),
+        ("sets", b"[a-c]x[^0-9]\n[[:alpha:]]*\n[!x]\n[]a]\naxb"),
+        ("escapes", b"\\*lit\\?eral\n\\!x\n!\\!y\n/*literal"),
+        ("exclude-file", b"# a comment\n\n  /only/here \n!/but/this\nname/\n/dir/name"),
+    ] {
+        write("pattern", name, &[text]);
+    }
+}
+
+/// The attribute items of golden entries and of odd ones.
+fn attributes(write: &dyn Fn(&str, &str, &[&[u8]])) {
+    let archive = golden::archive("attributes.pxar");
+    let mut number = 0;
+    let mut see = |entry: Option<&pxkit_core::decode::Entry<'_>>| {
+        let Some(entry) = entry.filter(|entry| entry.attributes.as_bytes().len() > HEADER_SIZE) else {
+            return;
+        };
+        write("attributes", &format!("golden-{number}"), &[entry.attributes.as_bytes()]);
+        number += 1;
+    };
+    let mut all = pxkit_tests::observe::one_window();
+    pxkit_tests::observe::entries(&archive, &mut (), &mut all, &mut see).result.expect("golden");
+    for (name, bytes) in odd::legal().into_iter().chain(odd::broken()) {
+        if name.contains("attributes") && bytes.len() < MOST {
+            write("attributes", name, &[&bytes[56..]]);
+        }
+    }
+}
