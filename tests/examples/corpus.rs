@@ -58,7 +58,7 @@ fn main() {
 }
 
 /// The attribute items of golden entries and of odd ones.
-fn attributes(write: &dyn Fn(&str, &str, &[&[u8]])) {
+fn attributes(write: &impl Fn(&str, &str, &[&[u8]])) {
     let archive = golden::archive("attributes.pxar");
     let mut number = 0;
     let mut see = |entry: Option<&pxkit_core::decode::Entry<'_>>| {

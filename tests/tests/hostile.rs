@@ -1,7 +1,7 @@
 //! Damaged archives by the ten thousand through everything in core that reads: no panic, an end after a number of steps
 //! proportional to the input (the observers count), memory within a bound, and windows that make no difference.
 //!
-//! 20,000 cases, 200,000 with PXKIT_SOAK=1, any number with PXKIT_CASES. A case follows from its number alone; PXKIT_CASE=n
+//! 20,000 cases, 500,000 with PXKIT_SOAK=1, any number with PXKIT_CASES. A case follows from its number alone; PXKIT_CASE=n
 //! runs only that one. This file holds a single test, because the allocator counts for the whole process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,7 +109,7 @@ fn damaged_archives_do_no_damage() {
     let seeds = seeds();
     let payload = golden::archive("names.ppxar");
     let mut seen = Seen::default();
-    let (cases, start) = (cases::count(20_000, 200_000), Instant::now());
+    let (cases, start) = (cases::count(20_000, 500_000), Instant::now());
     let only = cases::only();
     for number in only.map_or(0..cases, |only| only..only + 1) {
         let run = catch_unwind(AssertUnwindSafe(|| case(number, &seeds, &payload, &mut seen)));
