@@ -97,11 +97,11 @@ fn case(number: u64, seeds: &[Seed], payload: &[u8], seen: &mut Seen) {
         streams.payload = payload;
         seen.opened += usize::from(payload.is_none() && streams.open().is_ok());
         seen.nodes += bounded(seen, "access", bytes.len(), || streams.explore(NODES));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             break;
         }
     }
-    seen.recoded += usize::from(number % 4 == 0 && recode::check(&bytes));
+    seen.recoded += usize::from(number.is_multiple_of(4) && recode::check(&bytes));
 }
 
 #[test]

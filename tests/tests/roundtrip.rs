@@ -167,9 +167,9 @@ fn again(tree: &Node, places: &[Place]) -> Vec<u8> {
             Kind::Hardlink { target } => {
                 Event::Hardlink { name: &node.name, filename: files[target], target }
             }
-            Kind::File(contents) => match places.next().expect("as many as files") {
-                &Place::Reference(payload) => Event::Reference { node: metadata, payload },
-                &Place::Fresh(at) => {
+            Kind::File(contents) => match *places.next().expect("as many as files") {
+                Place::Reference(payload) => Event::Reference { node: metadata, payload },
+                Place::Fresh(at) => {
                     let size = contents.size() as u64;
                     encoder.inject(at - encoder.payload_position()).expect("between files");
                     let event = Event::File { node: metadata, size };
