@@ -186,6 +186,9 @@ impl<'s, 'a> Extractor<'s, 'a> {
         if !selected || unwanted {
             return Ok(false);
         }
+        if matches!(entry.content, Content::Reference(_)) && self.shared.sources.payload.is_none() {
+            bail!("this is a split archive: name its payload file (.ppxar) with --payload-input");
+        }
         let Some(dir) = self.make_levels() else { return Ok(false) };
         self.count(entry);
         let name = CString::new(entry.name()).context("a name has a NUL in it")?;
