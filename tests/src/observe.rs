@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
 
-use pxkit_core::decode::{Decoder, Entries, Event, Finding, GoodbyeCheck, Step};
+use pxkit_core::decode::{Decoder, Entries, Entry, Event, Finding, GoodbyeCheck, Step};
 use pxkit_core::format::{Error, MAX_ITEM_SIZE, NameHash, Problem, hash_name};
 
 /// How a window grows: the number of bytes that arrive next, at least 1.
@@ -182,16 +182,27 @@ pub fn entries(
     bytes: &[u8],
     record: &mut impl Record,
     arrive: Arrive<'_>,
-    see: &mut dyn FnMut(Option<&pxkit_core::decode::Entry<'_>>),
+    see: &mut dyn FnMut(Option<&Entry<'_>>),
+) -> Outcome {
+    entries_with(Entries::new(), bytes, record, arrive, see)
+}
+
+/// As [`entries`] with a decoder that begins at the first of `bytes`.
+pub fn entries_with(
+    mut entries: Entries,
+    bytes: &[u8],
+    record: &mut impl Record,
+    arrive: Arrive<'_>,
+    see: &mut dyn FnMut(Option<&Entry<'_>>),
 ) -> Outcome {
     let mut feeder = Feeder::new(bytes);
-    let mut entries = Entries::new();
+    let start = entries.offset();
     let result = loop {
         let step = match entries.step(feeder.window()) {
             Ok(step) => step,
             Err(error) => {
                 // What was used of this window before the error is known from the position only.
-                feeder.advance((entries.offset() as usize).saturating_sub(feeder.at));
+                feeder.advance(((entries.offset() - start) as usize).saturating_sub(feeder.at));
                 break Err(error);
             }
         };

@@ -3,8 +3,8 @@
 
 use std::fmt::Debug;
 
-use pxkit_core::decode::{Decoder, Limits, Start};
-use pxkit_core::format::{Class, hash_name};
+use pxkit_core::decode::{Decoder, Entries, Entry, Limits, Start};
+use pxkit_core::format::{Class, ItemType, hash_name};
 use pxkit_tests::observe::{self, Arrive, Digest, Outcome};
 use pxkit_tests::random::{self, Rng, Shape};
 use pxkit_tests::windows::SIZES;
@@ -126,6 +126,39 @@ fn parts_of_an_archive() {
 }
 
 #[test]
+fn entries_of_a_part_have_their_full_paths() {
+    let mut maker = handmade::Maker::rooted();
+    maker.directory(b"dir");
+    let sub = maker.directory(b"sub") as usize;
+    maker.file(b"a", b"contents");
+    maker.directory(b"empty");
+    maker.leave();
+    maker.leave();
+    maker.file(b"z", b"");
+    let bytes = maker.finish();
+    for (parent, expected) in
+        [(&b"dir"[..], ["dir/sub", "dir/sub/a", "dir/sub/empty"]), (b"", ["sub", "sub/a", "sub/empty"])]
+    {
+        same("paths", bytes.len(), |arrive| {
+            let mut paths = Vec::new();
+            let entries = Entries::at(sub as u64, Start::Child, parent, Limits::default());
+            let mut see = |entry: Option<&Entry<'_>>| {
+                let Some(entry) = entry else { return };
+                assert!(entry.path.ends_with(entry.name()));
+                paths.push((String::from_utf8(entry.path.to_vec()).expect("ASCII"), entry.depth));
+            };
+            let outcome = observe::entries_with(entries, &bytes[sub..], &mut (), arrive, &mut see);
+            assert_eq!(outcome.result, Ok(()));
+            let depths = [1, 2, 2];
+            assert!(
+                paths.iter().map(|(path, depth)| (&path[..], *depth)).eq(expected.into_iter().zip(depths))
+            );
+            outcome
+        });
+    }
+}
+
+#[test]
 fn limits_hold_in_any_window() {
     // The default depth, of items alone: the paths of so many entries are gigabytes in words.
     let too_deep = odd::deep(17_000);
@@ -140,4 +173,24 @@ fn limits_hold_in_any_window() {
         assert_eq!(error.class(), Class::Limit);
         outcome
     });
+    let mut of_entries = |what: &str, bytes: &[u8], offset: u64| {
+        same(what, bytes.len(), |arrive| {
+            let entries = Entries::at(0, Start::Archive, b"", limits);
+            let outcome = observe::entries_with(entries, bytes, &mut (), arrive, &mut |_| {});
+            let error = outcome.result.expect_err(what);
+            assert_eq!((error.class(), error.offset), (Class::Limit, offset), "{what}");
+            outcome
+        });
+    };
+    let mut path = handmade::Maker::rooted();
+    path.directory(b"fifteen letters");
+    path.file(b"fourteen chars", b"");
+    let over = path.name(b"fifteen letters");
+    of_entries("bytes of a path", &path.finish(), over);
+    let mut attributes = handmade::Maker::new();
+    attributes.entry(0o40755);
+    attributes.item(ItemType::Fcaps, &[0; 61]);
+    let over = attributes.item(ItemType::AclGroupObj, &[0; 8]);
+    attributes.enter();
+    of_entries("bytes of attributes", &attributes.finish(), over);
 }
