@@ -173,7 +173,7 @@ fn limits_hold_in_any_window() {
         assert_eq!(error.class(), Class::Limit);
         outcome
     });
-    let mut of_entries = |what: &str, bytes: &[u8], offset: u64| {
+    let of_entries = |what: &str, bytes: &[u8], offset: u64| {
         same(what, bytes.len(), |arrive| {
             let entries = Entries::at(0, Start::Archive, b"", limits);
             let outcome = observe::entries_with(entries, bytes, &mut (), arrive, &mut |_| {});
