@@ -1,7 +1,8 @@
 use alloc::vec::Vec;
 
 use super::findings::{Findings, Irregularity};
-use super::items::{Decoder, Item, Limits, Start, Step};
+use super::items::Decoder;
+use super::step::{Item, Limits, Start, Step};
 use crate::format::{Attributes, Device, Error, ItemType, Kind, PayloadRef, Problem, Stat};
 
 /// What makes an entry more than its metadata.

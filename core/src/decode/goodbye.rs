@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use super::findings::{Findings, Irregularity};
-use super::items::{Item, Step};
+use super::step::{Item, Step};
 use crate::format::{HEADER_SIZE, Kind, NameHash, RECORD_SIZE, Record, TAIL_MARKER, hash_name, layout_slots};
 
 /// A child as the table must describe it.

@@ -12,8 +12,10 @@ mod entries;
 mod findings;
 mod goodbye;
 mod items;
+mod step;
 
 pub use entries::{Content, Entries, Entry, Event, Progress};
 pub use findings::{Finding, Findings, Irregularity};
 pub use goodbye::GoodbyeCheck;
-pub use items::{Decoder, Item, Limits, Start, Step};
+pub use items::Decoder;
+pub use step::{Item, Limits, Start, Step};
