@@ -3,7 +3,7 @@
 use pxkit_core::decode::Irregularity;
 use pxkit_core::encode::{Encoder, Event, Node};
 use pxkit_core::format::{Attributes, Error, ItemType, Problem, Stat, layout_slots};
-use pxkit_tests::handmade::Maker;
+use pxkit_tests::handmade::{Maker, item, stat, words};
 use pxkit_tests::streams::Streams;
 
 use super::{FIRST, accepted, clean, error, finding};
@@ -201,4 +201,16 @@ fn rule_49_records_must_lead_to_names() {
     assert!(matches!(list, Error { offset: 57, problem: Problem::UnknownType { .. }, .. }), "{list}");
     assert!(streams.lookup(&open, &open.root, b"a").is_err());
     assert_eq!(streams.lookup(&open, &open.root, b"x").unwrap(), None, "no such hash");
+}
+
+#[test]
+fn rule_49_tables_begin_behind_the_entry() {
+    // All of it is a table, says its tail, which would be right about the distance to the start.
+    for size in [64, 88] {
+        let mut archive = item(ItemType::Entry, &stat(0o40755));
+        archive.resize(size - 24, 0);
+        archive.extend(words(&[0xef5e_ed5b_753e_1555, 0, size as u64]));
+        let problem = Problem::Range { expected: "a table within the directory", got: size as u64 };
+        assert_eq!(open(&archive), Err(error(size as u64 - 24, ItemType::Goodbye, problem)));
+    }
 }
