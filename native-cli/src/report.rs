@@ -117,7 +117,8 @@ impl Report {
     /// Counts an entry and its contents.
     pub fn count(&self, bytes: u64) {
         let entries = self.entries.fetch_add(1, Ordering::Relaxed) + 1;
-        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // What archives announce adds up to anything.
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
         if entries.is_multiple_of(64) && !self.bar.is_hidden() {
             let rate = bytes as f64 / self.start.elapsed().as_secs_f64().max(0.001);
             let (entries, bytes, rate) = (HumanCount(entries), HumanBytes(bytes), HumanBytes(rate as u64));

@@ -102,20 +102,35 @@ fn open_target(path: &Path) -> anyhow::Result<OwnedFd> {
         .with_context(|| format!("cannot open the directory {}", path.display()))
 }
 
-/// The paths that the patterns mean, if they can all be looked up: sorted, and none below another.
-fn literal_paths(patterns: &[Pattern]) -> Option<Vec<&Pattern>> {
-    let literal = |p: &&Pattern| p.match_type() == MatchType::Include && p.literal_path().is_some();
-    if patterns.is_empty() || !patterns.iter().all(|p| literal(&p)) {
-        return None;
+/// A path to be looked up.
+struct Wanted<'p> {
+    /// Without leading slash.
+    path: &'p [u8],
+    dirs_only: bool,
+}
+
+/// The paths that the patterns mean, if they can all be looked up: in the order in which one comes right before all below it.
+fn literal_paths(patterns: &[Pattern]) -> Option<Vec<Wanted<'_>>> {
+    let mut paths = Vec::new();
+    for pattern in patterns {
+        let path = pattern.literal_path().filter(|_| pattern.match_type() == MatchType::Include)?;
+        // Neither the root nor a path with an empty component matches anything.
+        let path =
+            path.strip_prefix(b"/").filter(|path| path.split(is_slash).all(|part| !part.is_empty()))?;
+        paths.push(Wanted { path, dirs_only: pattern.dirs_only() });
     }
-    let mut paths: Vec<&Pattern> = patterns.iter().collect();
-    paths.sort_by_key(|pattern| pattern.text());
-    paths.dedup_by(|below, above| {
-        let rest = below.text().strip_prefix(above.text());
-        // One that takes directories only may take nothing at all.
-        !above.dirs_only() && rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-    });
-    Some(paths)
+    paths.sort_by(|a, b| a.path.split(is_slash).cmp(b.path.split(is_slash)));
+    Some(paths).filter(|paths| !paths.is_empty())
+}
+
+fn is_slash(byte: &u8) -> bool {
+    *byte == b'/'
+}
+
+/// Whether `path` is `above` or below it.
+fn is_within(path: &[u8], above: &[u8]) -> bool {
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| rest.first().is_none_or(is_slash))
 }
 
 struct Extraction<'a> {
@@ -152,7 +167,7 @@ impl Extraction<'_> {
         mut stream: Stream,
         file: &File,
         size: u64,
-        paths: &[&Pattern],
+        paths: &[Wanted<'_>],
     ) -> anyhow::Result<()> {
         let access = RandomAccess::open(file, size, self.sources.payload)?;
         if let (Some(target), Some((offset, bytes))) = (&self.args.prelude_target, access.archive.prelude) {
@@ -163,34 +178,50 @@ impl Extraction<'_> {
         }
         let root = access.run(ReadNode::root(&access.archive))?;
         let (stat, attributes) = (root.stat, root.attributes);
-        extractor.enter(Parent { path: Vec::new(), stat, attributes })?;
-        for pattern in paths {
+        extractor.enter(Parent { name: Vec::new(), stat, attributes })?;
+        // Directories that were entered, and the path that was restored last, whose directory is the innermost of them.
+        let mut open: Vec<&[u8]> = Vec::new();
+        let mut done: Option<&[u8]> = None;
+        for &Wanted { path, dirs_only } in paths {
             check_signals()?;
-            let path = pattern.text().strip_prefix(b"/").unwrap_or_default();
+            if extractor.is_ended() {
+                break;
+            }
+            if done.is_some_and(|done| is_within(path, done)) {
+                continue;
+            }
             let found = access.run(Resolve::new(&access.archive, path))?;
             let Some(Resolved { node, .. }) =
-                found.filter(|found| found.node.kind == Kind::Directory || !pattern.dirs_only())
+                found.filter(|found| found.node.kind == Kind::Directory || !dirs_only)
             else {
                 self.report.warn(format_args!("{} is not in the archive", quoted(path)));
                 continue;
             };
-            let mut depth = 0;
-            let slashes = path.iter().enumerate().filter(|(_, b)| **b == b'/');
+            while open.last().is_some_and(|last| !is_within(path, last)) {
+                open.pop();
+                extractor.leave();
+            }
+            let slashes = path.iter().enumerate().filter(|(_, b)| is_slash(b));
             for above in slashes.map(|(at, _)| &path[..at]) {
+                if open.last().is_some_and(|last| is_within(last, above)) {
+                    continue;
+                }
                 if let Some(Resolved { node, .. }) = access.run(Resolve::new(&access.archive, above))? {
                     let (stat, attributes) = (node.stat, node.attributes);
-                    extractor.enter(Parent { path: above.to_vec(), stat, attributes })?;
-                    depth += 1;
+                    let name = above.rsplit(is_slash).next().unwrap_or(above).to_vec();
+                    extractor.enter(Parent { name, stat, attributes })?;
+                    open.push(above);
                 }
             }
-            let parent = &path[..path.iter().rposition(|&b| b == b'/').unwrap_or_default()];
+            let parent = &path[..path.iter().rposition(is_slash).unwrap_or_default()];
             let mut reader = EntryReader::child(stream, node.filename, parent)?;
             let mut selection = Selection::new(Vec::new());
             self.follow(extractor, &mut reader, &mut selection)?;
             stream = reader.into_stream();
-            for _ in 0..depth {
-                extractor.leave();
-            }
+            done = Some(path);
+        }
+        for _ in open {
+            extractor.leave();
         }
         extractor.leave();
         Ok(())

@@ -16,8 +16,8 @@ use crate::linux::{Applier, Known, Target};
 #[derive(Debug)]
 pub struct Dir {
     pub fd: OwnedFd,
-    /// Path in the archive.
-    pub path: Box<[u8]>,
+    /// Its name in `parent`; empty for the root. No whole path: an archive may nest deeply, and all levels are kept.
+    name: Box<[u8]>,
     /// What is created here belongs to the effective user and group and has just the permissions that it is created with: no
     /// inherited group, no default ACL.
     pub plain: bool,
@@ -34,17 +34,18 @@ impl Dir {
     pub fn root(
         fd: OwnedFd,
         metadata: Option<(Stat, Attributes)>,
-        owner: (u32, u32),
+        shared: &Shared<'_>,
     ) -> Result<Arc<Self>, Errno> {
-        let plain = is_plain(&fd, owner)?;
-        Ok(Arc::new(Self { fd, path: Box::default(), plain, parent: None, metadata }))
+        let plain = is_plain(&fd, shared.owner)?;
+        let dir = Self { fd, name: Box::default(), plain, parent: None, metadata };
+        shared.opened(dir.weight());
+        Ok(Arc::new(dir))
     }
 
     /// Makes the directory `name` in `parent`, or takes the one that exists.
     pub fn create(
         parent: &Arc<Self>,
         name: &CStr,
-        path: &[u8],
         metadata: (Stat, Attributes),
         shared: &Shared<'_>,
     ) -> Result<Arc<Self>, Errno> {
@@ -56,8 +57,39 @@ impl Dir {
         };
         let fd = openat(&parent.fd, name, OPEN, Mode::empty())?;
         let plain = (parent.plain || existed) && is_plain(&fd, shared.owner)?;
-        let (path, parent) = (path.into(), Some(parent.clone()));
-        Ok(Arc::new(Self { fd, path, plain, parent, metadata: Some(metadata) }))
+        let (name, parent) = (name.to_bytes().into(), Some(parent.clone()));
+        let dir = Self { fd, name, plain, parent, metadata: Some(metadata) };
+        shared.opened(dir.weight());
+        Ok(Arc::new(dir))
+    }
+
+    /// Path in the archive.
+    pub fn path(&self) -> Vec<u8> {
+        let mut names = Vec::new();
+        let mut next = Some(self);
+        while let Some(dir) = next {
+            names.push(&*dir.name);
+            next = dir.parent.as_deref();
+        }
+        // The root has no name.
+        names.pop();
+        names.reverse();
+        names.join(&b'/')
+    }
+
+    /// Path in the archive of `name` in this directory.
+    pub fn path_of(&self, name: &CStr) -> Vec<u8> {
+        let mut path = self.path();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name.to_bytes());
+        path
+    }
+
+    /// Bytes of metadata that are kept for it.
+    fn weight(&self) -> usize {
+        self.metadata.as_ref().map_or(0, |(_, attributes)| attributes.as_bytes().len())
     }
 
     /// Lets go of a directory: the last to do so finishes it, and then perhaps the one above.
@@ -65,7 +97,10 @@ impl Dir {
         let mut next = Some(dir);
         while let Some(dir) = next.and_then(Arc::into_inner) {
             dir.finish(applier, shared);
+            let weight = dir.weight();
             next = dir.parent;
+            drop(dir.fd);
+            shared.closed(weight);
         }
     }
 
@@ -73,19 +108,19 @@ impl Dir {
         let Some((stat, attributes)) = &self.metadata else { return };
         let target = Target::Open(self.fd.as_fd());
         let _ = applier.apply(target, stat, attributes, Known::default(), &mut |error| {
-            shared.step_failed(&self.path, &error)
+            shared.step_failed(&self.path(), error)
         });
     }
 }
 
 impl Shared<'_> {
     /// Reports a step of applying metadata that failed; says whether to go on.
-    pub fn step_failed(&self, path: &[u8], error: &crate::linux::StepError) -> ControlFlow<()> {
+    pub fn step_failed(&self, path: &[u8], error: crate::linux::StepError) -> ControlFlow<()> {
         if !error.is_error() {
             self.report.line(format_args!("note: {}: {error}", crate::text::quoted(path)));
             return ControlFlow::Continue(());
         }
-        self.failed(path, error);
+        self.failed(path, error.into());
         if self.options.strict { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -21,14 +21,16 @@ use crate::text::quoted;
 
 /// Contents up to this size go to a worker when the archive comes through a pipe; larger ones are written as they come.
 const PIPED: u64 = 4 << 20;
-/// Contents that a batch from a pipe holds at least before it is handed on.
+/// Contents from a pipe, and attributes, that a batch holds at least before it is handed on.
 const BATCH_BYTES: usize = 1 << 20;
+/// Bytes of attributes that directories in each other may have, all of which are kept.
+const MAX_WEIGHT: usize = 64 << 20;
 
 /// A directory above an entry, as far as an archive that is entered in the middle has shown it.
 #[derive(Clone, Debug)]
 pub struct Parent {
-    /// Path from the root of the archive.
-    pub path: Vec<u8>,
+    /// Its name; empty for the root.
+    pub name: Vec<u8>,
     /// Its metadata.
     pub stat: Stat,
     /// Its further metadata.
@@ -40,6 +42,10 @@ pub struct Parent {
 struct Level {
     parent: Parent,
     state: LevelState,
+    /// Bytes of its attributes.
+    weight: usize,
+    /// The greatest name in it so far, see [`Extractor::keep_order`].
+    greatest: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -59,6 +65,8 @@ pub struct Extractor<'s, 'a> {
     target: Option<OwnedFd>,
     root: Option<Arc<Dir>>,
     levels: Vec<Level>,
+    /// Bytes of attributes of all levels.
+    weight: usize,
     batch: Batch,
     targets: TargetCache,
     /// In a partial extraction: FILENAMEs of the files that were restored.
@@ -76,11 +84,22 @@ pub struct Extractor<'s, 'a> {
 /// Those of `body`; whatever ends an extraction early.
 fn with_workers<'a, T>(shared: &Shared<'a>, body: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let result = std::thread::scope(|scope| {
+        let closing = shared.closing();
+        let mut workers = Vec::new();
         for _ in 0..shared.options.threads.max(1) {
-            scope.spawn(|| shared.work());
+            match std::thread::Builder::new().spawn_scoped(scope, || shared.work()) {
+                Ok(worker) => workers.push(worker),
+                Err(error) if workers.is_empty() => return Err(error).context("cannot start a thread"),
+                // Fewer do as well.
+                Err(_) => break,
+            }
         }
         let result = body();
-        shared.close();
+        drop(closing);
+        for worker in workers {
+            // A panic in it has become the error that ended the work.
+            let _ = worker.join();
+        }
         result
     });
     let error = shared.take_error();
@@ -113,6 +132,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
                 target: Some(target),
                 root: None,
                 levels: Vec::new(),
+                weight: 0,
                 batch: Batch::default(),
                 targets: TargetCache::default(),
                 restored: is_partial.then(HashSet::new),
@@ -134,25 +154,32 @@ impl<'s, 'a> Extractor<'s, 'a> {
     /// Enters a directory without restoring it; it is made when something in it is.
     ///
     /// # Errors
-    /// The target directory cannot be examined.
+    /// The target directory cannot be examined; too many bytes of attributes in directories that are nested.
     pub fn enter(&mut self, parent: Parent) -> anyhow::Result<()> {
+        let weight = parent.attributes.as_bytes().len();
+        self.weight += weight;
+        if self.weight > MAX_WEIGHT {
+            bail!("the attributes of directories that lie in each other have more than {MAX_WEIGHT} bytes");
+        }
         let mut state = LevelState::NotMade;
         if let Some(target) = self.target.take() {
             let metadata = Some((parent.stat, parent.attributes.clone()));
-            let root = Dir::root(target, metadata, self.shared.owner)
-                .context("cannot examine the target directory")?;
+            let root =
+                Dir::root(target, metadata, self.shared).context("cannot examine the target directory")?;
             self.root = Some(root.clone());
             state = LevelState::Made(root);
         } else if self.levels.last().is_some_and(|level| matches!(level.state, LevelState::Failed)) {
             state = LevelState::Failed;
         }
-        self.levels.push(Level { parent, state });
+        self.levels.push(Level { parent, state, weight, greatest: Vec::new() });
         Ok(())
     }
 
     /// Leaves the innermost directory.
     pub fn leave(&mut self) {
-        if let Some(Level { state: LevelState::Made(dir), .. }) = self.levels.pop() {
+        let Some(Level { state, weight, .. }) = self.levels.pop() else { return };
+        self.weight -= weight;
+        if let LevelState::Made(dir) = state {
             if self.levels.is_empty() {
                 // Hard links may still be made from here.
                 self.root = None;
@@ -167,9 +194,10 @@ impl<'s, 'a> Extractor<'s, 'a> {
     /// # Errors
     /// What ends an extraction; everything else is reported.
     pub fn entry(&mut self, entry: &Entry<'_>, selected: bool) -> anyhow::Result<bool> {
+        self.keep_order(entry.name());
         if entry.kind == Kind::Directory {
             let (stat, attributes) = (*entry.stat, entry.attributes.clone());
-            self.enter(Parent { path: entry.path.to_vec(), stat, attributes })?;
+            self.enter(Parent { name: entry.name().to_vec(), stat, attributes })?;
             if selected {
                 self.count(entry);
                 self.make_levels();
@@ -196,7 +224,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
             return Ok(self.file(entry, dir, name));
         }
         if let Err(error) = self.node(entry, &dir, name) {
-            self.shared.failed(entry.path, format_args!("{error:#}"));
+            self.shared.failed(entry.path, error);
         }
         Dir::release(dir, &mut self.writer.applier, self.shared);
         Ok(false)
@@ -242,27 +270,57 @@ impl<'s, 'a> Extractor<'s, 'a> {
         let first = self.levels.iter().rposition(|level| !matches!(level.state, LevelState::NotMade))?;
         let LevelState::Made(dir) = &self.levels[first].state else { return None };
         let mut dir = dir.clone();
-        for level in &mut self.levels[first + 1..] {
-            let Parent { path, stat, attributes } = &level.parent;
-            let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-            let made = CString::new(name).map_err(anyhow::Error::from).and_then(|name| {
-                Ok(Dir::create(&dir, &name, path, (*stat, attributes.clone()), self.shared)?)
-            });
-            match made {
+        for at in first + 1..self.levels.len() {
+            if self.shared.is_crowded() {
+                self.settle();
+            }
+            match self.make(&dir, at) {
                 Ok(made) => {
-                    level.state = LevelState::Made(made.clone());
+                    self.levels[at].state = LevelState::Made(made.clone());
                     let above = std::mem::replace(&mut dir, made);
                     Dir::release(above, &mut self.writer.applier, self.shared);
                 }
                 Err(error) => {
-                    level.state = LevelState::Failed;
-                    self.shared.failed(path, format_args!("cannot make the directory: {error}"));
+                    self.levels[at].state = LevelState::Failed;
+                    let names: Vec<&[u8]> =
+                        self.levels[1..=at].iter().map(|level| &*level.parent.name).collect();
+                    self.shared.failed(&names.join(&b'/'), error.context("cannot make the directory"));
                     Dir::release(dir, &mut self.writer.applier, self.shared);
                     return None;
                 }
             }
         }
         Some(dir)
+    }
+
+    /// Makes the directory of the level `at` in `parent`.
+    fn make(&mut self, parent: &Arc<Dir>, at: usize) -> anyhow::Result<Arc<Dir>> {
+        if self.shared.has_most_dirs() {
+            bail!(
+                "it lies in {at} others, all of which are open, and the limit on open files allows no more (ulimit -n)"
+            );
+        }
+        let Parent { name, stat, attributes } = &mut self.levels[at].parent;
+        let metadata = (*stat, std::mem::take(attributes));
+        Ok(Dir::create(parent, &CString::new(&**name)?, metadata, self.shared)?)
+    }
+
+    /// Names ascend in a directory. If one does not, it may be there already, or still be with a worker, and what exists in the
+    /// end would depend on who comes first: then all that came before is done before.
+    fn keep_order(&mut self, name: &[u8]) {
+        let Some(Level { greatest, .. }) = self.levels.last_mut() else { return };
+        if !greatest.is_empty() && name <= &**greatest {
+            self.settle();
+        } else {
+            greatest.clear();
+            greatest.extend_from_slice(name);
+        }
+    }
+
+    /// Hands over what is left and waits until all of it is done.
+    fn settle(&mut self) {
+        self.shared.push(std::mem::take(&mut self.batch));
+        self.shared.wait_until_idle();
     }
 
     /// Hands a file to the workers; returns whether its contents come through [`Extractor::contents`].
@@ -289,6 +347,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
     }
 
     fn push(&mut self, job: FileJob) {
+        self.batch.bytes += job.attributes.as_bytes().len();
         self.batch.files.push(job);
         if self.batch.files.len() >= BATCH_FILES || self.batch.bytes >= BATCH_BYTES {
             self.shared.push(std::mem::take(&mut self.batch));
@@ -326,8 +385,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
             }
         }
         // The file that the link leads to may still be with a worker.
-        self.shared.push(std::mem::take(&mut self.batch));
-        self.shared.wait_until_idle();
+        self.settle();
         let Some(root) = &self.root else { bail!("a defect of pxkit: no target directory") };
         let target = stand_in.as_deref().unwrap_or(target);
         let job = NodeJob { dir, name: &name, stat: entry.stat, attributes: entry.attributes };
@@ -368,8 +426,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
         if let Some((job, _)) = self.piped.take() {
             Dir::release(job.dir, &mut self.writer.applier, self.shared);
         }
-        self.shared.push(std::mem::take(&mut self.batch));
-        self.shared.wait_until_idle();
+        self.settle();
         while !self.levels.is_empty() {
             self.leave();
         }

@@ -16,7 +16,6 @@ use super::dir::Dir;
 use super::pool::Shared;
 use crate::linux::{Applier, Known, Target};
 use crate::report::check_signals;
-use crate::text::quoted;
 
 /// Bytes that are read and written at once.
 const BLOCK: usize = 1 << 20;
@@ -47,13 +46,8 @@ pub enum Contents {
 impl FileJob {
     /// Path in the archive.
     pub fn path(&self) -> Vec<u8> {
-        join(&self.dir.path, self.name.as_bytes())
+        self.dir.path_of(&self.name)
     }
-}
-
-/// The path of `name` in the directory `dir`, both as archives have them.
-pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
-    if dir.is_empty() { name.to_vec() } else { [dir, name].join(&b'/') }
 }
 
 /// Writes files; one for each thread.
@@ -115,7 +109,7 @@ impl<'s, 'a> Writer<'s, 'a> {
         let shared = self.shared;
         let _ = self
             .applier
-            .before_data(file.as_fd(), &job.stat, &mut |error| shared.step_failed(&job.path(), &error));
+            .before_data(file.as_fd(), &job.stat, &mut |error| shared.step_failed(&job.path(), error));
     }
 
     /// Gives a file its metadata if its contents are complete, else removes it.
@@ -133,16 +127,14 @@ impl<'s, 'a> Writer<'s, 'a> {
         }
         let (target, shared) = (Target::Open(file.as_fd()), self.shared);
         let _ = self.applier.apply(target, &job.stat, &job.attributes, known, &mut |error| {
-            shared.step_failed(&job.path(), &error)
+            shared.step_failed(&job.path(), error)
         });
         Ok(())
     }
 
     fn report(&self, job: &FileJob, result: anyhow::Result<()>) {
-        match result {
-            Ok(()) => {}
-            Err(error) if is_fatal(&error) => self.shared.end(error.context(quoted(&job.path()))),
-            Err(error) => self.shared.failed(&job.path(), format_args!("{error:#}")),
+        if let Err(error) = result {
+            self.shared.failed(&job.path(), error);
         }
     }
 
@@ -233,15 +225,6 @@ impl<'s, 'a> Writer<'s, 'a> {
             .read_exact_at(&mut self.block[..bytes], offset)
             .with_context(|| format!("cannot read {bytes} bytes at {offset} of the archive"))
     }
-}
-
-/// Errors after which no other file can be written either.
-fn is_fatal(error: &anyhow::Error) -> bool {
-    error.is::<crate::report::Interrupted>()
-        || error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<Errno>())
-            .any(|errno| matches!(*errno, Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::IO))
 }
 
 /// Takes the contents of a file that come through a pipe. An error of writing is kept and the rest passed over: the archive is

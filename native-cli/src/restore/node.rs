@@ -9,7 +9,6 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mknodat, openat, stata
 use rustix::io::Errno;
 
 use super::dir::Dir;
-use super::file::join;
 use super::pool::Shared;
 use crate::linux::{Applier, Known, Target};
 
@@ -71,7 +70,16 @@ impl NodeJob<'_> {
             bail!("the target {} is not a regular file", crate::text::quoted(target));
         }
         let make = || linkat(parent, &name, &self.dir.fd, self.name, AtFlags::empty());
-        self.replacing(shared.options.overwrite_hardlinks, make)
+        let is_target = || {
+            let there = statat(&self.dir.fd, self.name, AtFlags::SYMLINK_NOFOLLOW);
+            there.is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino))
+        };
+        let overwrite = shared.options.overwrite_hardlinks;
+        // A name of the target already: to replace it could remove the last one.
+        if overwrite && is_target() {
+            return Ok(());
+        }
+        self.replacing(overwrite, make)
             .with_context(|| format!("cannot link to {}", crate::text::quoted(target)))
     }
 
@@ -92,9 +100,10 @@ impl NodeJob<'_> {
 
     fn finish(&self, applier: &mut Applier, shared: &Shared<'_>, known: Known) {
         let target = Target::Named { dir: self.dir.fd.as_fd(), name: self.name };
-        let path = join(&self.dir.path, self.name.to_bytes());
-        let _ = applier
-            .apply(target, self.stat, self.attributes, known, &mut |error| shared.step_failed(&path, &error));
+        let path = || self.dir.path_of(self.name);
+        let _ = applier.apply(target, self.stat, self.attributes, known, &mut |error| {
+            shared.step_failed(&path(), error)
+        });
     }
 }
 

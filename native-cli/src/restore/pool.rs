@@ -1,9 +1,11 @@
 //! Workers that write files, and what they share with the thread that reads the archive.
 
 use std::collections::VecDeque;
-use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
+
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use super::file::FileJob;
 use super::{Options, Sources};
@@ -17,6 +19,11 @@ const QUEUED_BYTES: usize = 16 << 20;
 /// Batches that wait; with the bound on files this bounds the directories that are open.
 const QUEUED_BATCHES: usize = 8;
 
+/// Descriptors that are left for everything but directories: archive, payload file, standard streams, and what a thread opens.
+const OTHER_FILES: usize = 32;
+/// Bytes of attributes that open directories may hold before those that wait for workers are finished first.
+const OPEN_BYTES: usize = 32 << 20;
+
 /// What the threads of one extraction share.
 #[derive(Debug)]
 pub struct Shared<'a> {
@@ -25,6 +32,11 @@ pub struct Shared<'a> {
     pub report: &'a Report,
     /// Effective user and group: the owner of what is created.
     pub owner: (u32, u32),
+    /// Directories that may be open.
+    max_dirs: usize,
+    open_dirs: AtomicUsize,
+    /// Bytes of attributes that the open directories will get.
+    open_bytes: AtomicUsize,
     queue: Mutex<Queue>,
     /// Batches were added, or there will be no more.
     added: Condvar,
@@ -38,7 +50,7 @@ pub struct Shared<'a> {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub files: Vec<FileJob>,
-    /// Bytes of contents that it holds.
+    /// Bytes of contents and attributes that it holds.
     pub bytes: usize,
 }
 
@@ -59,6 +71,9 @@ impl<'a> Shared<'a> {
             sources,
             report,
             owner,
+            max_dirs: max_dirs(options.threads),
+            open_dirs: AtomicUsize::new(0),
+            open_bytes: AtomicUsize::new(0),
             queue: Mutex::default(),
             added: Condvar::new(),
             taken: Condvar::new(),
@@ -67,13 +82,36 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Reports that `path` could not be restored, or not wholly. Ends the work in strict mode.
-    pub fn failed(&self, path: &[u8], error: impl Display) {
-        if self.options.strict {
-            self.end(anyhow::anyhow!("{}: {error}", quoted(path)));
+    /// Reports that `path` could not be restored, or not wholly. Ends the work in strict mode, and if nothing else can be
+    /// restored either.
+    pub fn failed(&self, path: &[u8], error: anyhow::Error) {
+        if self.options.strict || is_fatal(&error) {
+            self.end(error.context(quoted(path)));
         } else {
-            self.report.error(format_args!("{}: {error}", quoted(path)));
+            self.report.error(format_args!("{}: {error:#}", quoted(path)));
         }
+    }
+
+    /// A directory was opened that will get so many bytes of attributes.
+    pub fn opened(&self, bytes: usize) {
+        self.open_dirs.fetch_add(1, Ordering::Relaxed);
+        self.open_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A directory was closed.
+    pub fn closed(&self, bytes: usize) {
+        self.open_dirs.fetch_sub(1, Ordering::Relaxed);
+        self.open_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether no further directory may be opened until some are closed.
+    pub fn is_crowded(&self) -> bool {
+        self.has_most_dirs() || self.open_bytes.load(Ordering::Relaxed) > OPEN_BYTES
+    }
+
+    /// Whether as many directories are open as the limit on descriptors allows.
+    pub fn has_most_dirs(&self) -> bool {
+        self.open_dirs.load(Ordering::Relaxed) >= self.max_dirs
     }
 
     /// Ends the work with an error; the first one is told.
@@ -126,10 +164,10 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Tells the workers that there will be no more.
-    pub fn close(&self) {
-        self.lock().closed = true;
-        self.added.notify_all();
+    /// Tells the workers, when it is dropped, that there will be no more: also if a defect of this program unwinds the thread
+    /// that feeds them, which else would wait for them for ever.
+    pub fn closing(&self) -> impl Drop {
+        Closing(self)
     }
 
     /// The next batch for a worker, or `None` at the end. Once the work was ended, batches are only handed out to be dropped.
@@ -168,6 +206,15 @@ impl<'a> Shared<'a> {
     }
 }
 
+struct Closing<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for Closing<'_, '_> {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.added.notify_all();
+    }
+}
+
 struct Done<'s, 'a> {
     shared: &'s Shared<'a>,
     bytes: usize,
@@ -180,4 +227,20 @@ impl Drop for Done<'_, '_> {
         }
         self.shared.done(self.bytes);
     }
+}
+
+/// Errors after which nothing else can be restored either.
+fn is_fatal(error: &anyhow::Error) -> bool {
+    error.is::<crate::report::Interrupted>()
+        || error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<Errno>())
+            .any(|errno| matches!(*errno, Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::IO))
+}
+
+/// Directories that may be open: what the limit on descriptors leaves. A worker has a file open, and perhaps a name in `/proc`.
+fn max_dirs(threads: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let others = OTHER_FILES + 2 * threads;
+    usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(others).max(1)
 }
