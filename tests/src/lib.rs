@@ -4,6 +4,8 @@ pub mod acl;
 pub mod archive;
 pub mod back;
 pub mod cases;
+pub mod cli;
+pub mod describe;
 pub mod disk;
 pub mod golden;
 pub mod handmade;

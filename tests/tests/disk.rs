@@ -7,60 +7,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use pxkit_tests::describe::{attribute_names, describe, names};
 use pxkit_tests::disk::{self, Scratch};
 use pxkit_tests::random::{self, Shape};
 use pxkit_tests::tree::{Kind, Node, Visit};
 use pxkit_tests::{acl::Acl, golden, skip};
 
-/// Everything that `lstat` and the extended attributes (ACLs and capabilities among them) say, and the contents.
-fn describe(path: &Path) -> Vec<String> {
-    let stat = fs::symlink_metadata(path).unwrap();
-    let mut out = vec![
-        format!("mode {:o}, owner {}:{}, device {:x}", stat.mode(), stat.uid(), stat.gid(), stat.rdev()),
-        format!("mtime {}.{:09}", stat.mtime(), stat.mtime_nsec()),
-        format!("names {}, size {}", stat.nlink(), if stat.is_dir() { 0 } else { stat.size() }),
-    ];
-    for name in attribute_names(path) {
-        let mut value = vec![0; 70_000];
-        let len = rustix::fs::lgetxattr(path, OsStr::from_bytes(&name), &mut value[..]).unwrap();
-        out.push(format!("{} = {:02x?}", name.escape_ascii(), &value[..len]));
-    }
-    if stat.is_dir() || stat.is_file() {
-        let file = fs::File::open(path).unwrap();
-        let flags = rustix::fs::ioctl_getflags(&file).unwrap();
-        // Not which of its own layouts the file system chose.
-        let own = rustix::fs::IFlags::from_bits_retain(0x1008_1000);
-        out.push(format!("flags {:x}", (flags - own).bits()));
-    }
-    if stat.is_file() {
-        out.push(golden::sha256(&fs::read(path).unwrap()));
-    } else if stat.is_symlink() {
-        out.push(fs::read_link(path).unwrap().as_os_str().as_bytes().escape_ascii().to_string());
-    }
-    out
-}
-
-/// In the order of the listing, which archives keep, but for those that archives keep apart: capabilities and ACLs.
-fn attribute_names(path: &Path) -> Vec<Vec<u8>> {
-    let mut names = vec![0; 70_000];
-    let len = rustix::fs::llistxattr(path, &mut names[..]).unwrap();
-    let names = names[..len].split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec);
-    let (mut ordered, mut apart): (Vec<_>, Vec<_>) =
-        names.partition(|name| name.starts_with(b"user.") || name.starts_with(b"trusted."));
-    apart.sort();
-    ordered.append(&mut apart);
-    ordered
-}
-
 fn at(root: &Path, path: &[u8]) -> std::path::PathBuf {
     if path.is_empty() { root.to_owned() } else { root.join(OsStr::from_bytes(path)) }
-}
-
-fn names(path: &Path) -> Vec<Vec<u8>> {
-    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().as_bytes().to_vec());
-    let mut names: Vec<_> = entries.collect();
-    names.sort();
-    names
 }
 
 #[test]
