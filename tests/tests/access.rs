@@ -146,6 +146,35 @@ fn lookup_in_random_trees() {
     }
 }
 
+/// Two names with the same hash of 64 bits: found by walking about 2^33 hashes of names of 16 letters, each letter four bits of the
+/// hash before, until two walks met.
+const COLLIDING: [&[u8]; 2] = [b"cahpbamjnachdmnc", b"eiepipehikfifkhb"];
+
+#[test]
+fn names_that_really_collide() {
+    assert_eq!(COLLIDING.map(hash_name), [0xbf92_2df9_87af_57c3; 2]);
+    // With others before and behind, so that the two are in every position of the tree.
+    for others in 0..40 {
+        let mut all = names(others, 3);
+        all.extend(COLLIDING.map(<[u8]>::to_vec));
+        let bytes = flat(&all, hash_name);
+        let streams = Streams::unified(&bytes);
+        let archive = streams.open().expect("our own archive");
+        assert_eq!(lookup_finds_what_is_listed(&streams, &archive.root, &archive), others + 2);
+        for name in COLLIDING {
+            let found = streams.resolve(&archive, name).expect("no damage").expect("there").node;
+            assert_eq!(streams.contents(&archive, &found), Ok(name));
+        }
+        // One alone is found, and the other is not.
+        all.pop();
+        let bytes = flat(&all, hash_name);
+        let streams = Streams::unified(&bytes);
+        let archive = streams.open().expect("our own archive");
+        assert!(streams.resolve(&archive, COLLIDING[0]).expect("no damage").is_some());
+        assert!(streams.resolve(&archive, COLLIDING[1]).expect("no damage").is_none());
+    }
+}
+
 /// A name that no directory is likely to hold, cheap to make.
 fn numbered(number: usize) -> Vec<u8> {
     format!("{number:06}").into_bytes()
