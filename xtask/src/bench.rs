@@ -106,8 +106,8 @@ impl<'a> Bench<'a> {
             self.runs
         );
         table.push_str(
-            "| job | pxkit, seconds (min / median / max) | tar, seconds | pxkit : tar | pxkit, peak MiB | tar, \
-             peak MiB |\n|---|---|---|---|---|---|\n",
+            "| job | pxkit, seconds (min / median / max) | tar, seconds | pxkit : tar | processor seconds, pxkit | tar | \
+             peak MiB, pxkit | tar |\n|---|---|---|---|---|---|---|---|\n",
         );
         for kind in &KINDS {
             self.row(&mut table, &format!("create, {}", kind.name), self.create(kind), self.tar_create())?;
@@ -143,10 +143,12 @@ impl<'a> Bench<'a> {
         let (ours, theirs) = (Summary::of(&ours_samples), Summary::of(&theirs_samples));
         writeln!(
             table,
-            "| {job} | {} | {} | {:.2} | {:.1} | {:.1} |",
+            "| {job} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} |",
             ours.times(),
             theirs.times(),
             ours.median / theirs.median,
+            ours.cpu,
+            theirs.cpu,
             ours.peak_mib,
             theirs.peak_mib
         )?;
@@ -219,18 +221,29 @@ struct Summary {
     min: f64,
     median: f64,
     max: f64,
+    /// Median.
+    cpu: f64,
     peak_mib: f64,
 }
 
 impl Summary {
     fn of(samples: &[Sample]) -> Self {
-        let mut times: Vec<f64> = samples.iter().map(|sample| sample.seconds).collect();
-        times.sort_by(f64::total_cmp);
-        let middle = times.len() / 2;
-        let median =
-            if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 };
+        let sorted = |value: fn(&Sample) -> f64| {
+            let mut values: Vec<f64> = samples.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let median = |values: &[f64]| (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0;
+        let times = sorted(|sample| sample.seconds);
+        let cpu = median(&sorted(|sample| sample.cpu_seconds));
         let peak = samples.iter().map(|sample| sample.peak_kib).max().unwrap_or_default();
-        Summary { min: times[0], median, max: times[times.len() - 1], peak_mib: peak as f64 / 1024.0 }
+        Summary {
+            min: times[0],
+            median: median(&times),
+            max: times[times.len() - 1],
+            cpu,
+            peak_mib: peak as f64 / 1024.0,
+        }
     }
 
     fn times(&self) -> String {

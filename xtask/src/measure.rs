@@ -1,4 +1,4 @@
-//! Time and peak memory of one command.
+//! Time, processor time and peak memory of one command.
 //!
 //! The system tells the peak memory of a child only as the largest of all children so far, so each command is
 //! run by a small process of its own: this program again, as `xtask measure REPORT COMMAND...`.
@@ -18,6 +18,8 @@ use crate::{args::Args, shell};
 #[derive(Clone, Copy)]
 pub struct Sample {
     pub seconds: f64,
+    /// Of all its threads, in user and system mode.
+    pub cpu_seconds: f64,
     pub peak_kib: u64,
 }
 
@@ -38,8 +40,9 @@ pub fn measure(command: &Command, report: &Path) -> Result<Sample> {
         );
     }
     let text = fs::read_to_string(report).with_context(|| format!("cannot read {}", report.display()))?;
-    let (seconds, peak) = text.split_once(' ').context("the report of a measurement is not whole")?;
-    Ok(Sample { seconds: seconds.parse()?, peak_kib: peak.parse()? })
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [seconds, cpu_seconds, peak] = fields[..] else { bail!("the report of a measurement is not whole") };
+    Ok(Sample { seconds: seconds.parse()?, cpu_seconds: cpu_seconds.parse()?, peak_kib: peak.parse()? })
 }
 
 /// The inner process.
@@ -64,8 +67,10 @@ fn run(args: Args) -> Result<ExitCode> {
         .status()
         .with_context(|| format!("cannot start {}", program.display()))?;
     let seconds = start.elapsed().as_secs_f64();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = [usage.user_time(), usage.system_time()];
+    let cpu: f64 = cpu.iter().map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6).sum();
     // Linux counts in KiB.
-    let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-    fs::write(report, format!("{seconds} {peak}"))?;
+    fs::write(report, format!("{seconds} {cpu} {}", usage.max_rss()))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
