@@ -168,9 +168,11 @@ fn rule_58_to_60_sizes_in_tables() {
 #[test]
 fn rule_61_headers_of_contents_are_checked() {
     let (mut stream, _) = payload(&[b"one", b"two"]);
-    let wrong_size = referring(&[(16, 4)]);
-    let problem = Problem::ContentSize { least: 4, most: 4, got: 3 };
-    assert_eq!(read(&wrong_size, Some(&stream), b"a"), Err(error(16, ItemType::Payload, problem)));
+    for size in [2, 4] {
+        let wrong_size = referring(&[(16, size)]);
+        let problem = Problem::ContentSize { least: size, most: size, got: 3 };
+        assert_eq!(read(&wrong_size, Some(&stream), b"a"), Err(error(16, ItemType::Payload, problem)));
+    }
     let no_header = referring(&[(17, 3)]);
     assert!(matches!(
         read(&no_header, Some(&stream), b"a").unwrap_err(),
