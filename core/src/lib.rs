@@ -9,6 +9,7 @@
 //! | [`decode`] | archives as streams: bytes to items, items to entries with full paths |
 //! | [`encode`] | events to bytes, unified and split |
 //! | [`access`] | random access: lookup, listing, hard links, contents; the columnar tree |
+//! | [`index`] | indexes of chunked archives: reading, writing, which chunks hold a range |
 //! | [`pattern`] | the glob language of exclude lists and of partial extraction |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,4 +21,5 @@ pub mod access;
 pub mod decode;
 pub mod encode;
 pub mod format;
+pub mod index;
 pub mod pattern;

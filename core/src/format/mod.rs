@@ -4,6 +4,7 @@
 
 mod attributes;
 mod device;
+mod digest;
 mod error;
 mod flags;
 mod goodbye;
@@ -16,6 +17,7 @@ mod stat;
 pub use attributes::{Attribute, AttributeIter, Attributes, DefaultAcl, NO_MASK, Permissions};
 pub(crate) use attributes::{is_single, rank};
 pub use device::Device;
+pub use digest::{Digest, MAX_CHUNK_SIZE};
 pub use error::{Class, Error, Problem};
 pub use flags::{CHATTR_FLAGS, FAT_FLAGS, Features, FlagName, flag_names, magic};
 pub use goodbye::{RECORD_SIZE, Record, TAIL_MARKER, layout_slots};

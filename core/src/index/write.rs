@@ -1,0 +1,78 @@
+use sha2::{Digest as _, Sha256};
+
+use super::dynamic::{ChunkId, ENTRY_SIZE, MAGIC};
+use super::intake::{INDEX_HEADER_SIZE, IndexHeader};
+use crate::format::{Digest, Error, MAX_CHUNK_SIZE, Problem};
+
+/// Writes a dynamic index.
+///
+/// The file is the header from [`WriteDynamic::new`], then the entries from [`WriteDynamic::push`]. At the end the header is written
+/// once more, as [`Written::header`] has it, over the first. Until then its checksum is 0.
+#[derive(Clone, Debug)]
+pub struct WriteDynamic {
+    header: IndexHeader,
+    size: u64,
+    count: u64,
+    hasher: Sha256,
+}
+
+/// What a finished index says, for its header and for the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The first 64 bytes of the file, with the checksum.
+    pub header: [u8; 64],
+    /// Bytes of the archive.
+    pub size: u64,
+    /// Number of chunks.
+    pub count: u64,
+    /// The checksum of the entries.
+    pub checksum: Digest,
+}
+
+impl WriteDynamic {
+    /// Starts an index, with random bytes and the time in seconds since 1970; also the bytes that the file starts with.
+    pub fn new(uuid: [u8; 16], ctime: i64) -> (Self, [u8; INDEX_HEADER_SIZE]) {
+        let header = IndexHeader { uuid, ctime, checksum: Digest::default() };
+        let mut bytes = [0; INDEX_HEADER_SIZE];
+        bytes[..64].copy_from_slice(&header.to_bytes(MAGIC));
+        (Self { header, size: 0, count: 0, hasher: Sha256::new() }, bytes)
+    }
+
+    /// Position behind the last chunk so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds a chunk of `len` plain bytes: which chunk of this archive that is. The file goes on with [`ChunkId::to_bytes`].
+    ///
+    /// # Errors
+    /// The chunk is empty or larger than [`MAX_CHUNK_SIZE`], or the archive would exceed 2^63 bytes.
+    pub fn push(&mut self, digest: Digest, len: u64) -> Result<ChunkId, Error> {
+        let at = INDEX_HEADER_SIZE as u64 + self.count * ENTRY_SIZE as u64;
+        if len == 0 || len > MAX_CHUNK_SIZE {
+            return Err(Error::misuse(at, "a chunk has 1 to 16777216 bytes"));
+        }
+        let Some(end) = self.size.checked_add(len).filter(|&end| end <= i64::MAX as u64) else {
+            let problem = Problem::Limit { what: "bytes of an archive", limit: i64::MAX as u64 };
+            return Err(Error::new(at, None, problem));
+        };
+        let chunk = ChunkId { end, digest };
+        self.hasher.update(chunk.to_bytes());
+        self.size = end;
+        self.count += 1;
+        Ok(chunk)
+    }
+
+    /// Ends the index.
+    ///
+    /// # Errors
+    /// There is no chunk: nobody can read such an index.
+    pub fn finish(mut self) -> Result<Written, Error> {
+        if self.count == 0 {
+            return Err(Error::misuse(INDEX_HEADER_SIZE as u64, "an index has at least one chunk"));
+        }
+        self.header.checksum = Digest(self.hasher.finalize().into());
+        let header = self.header.to_bytes(MAGIC);
+        Ok(Written { header, size: self.size, count: self.count, checksum: self.header.checksum })
+    }
+}
