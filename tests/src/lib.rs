@@ -3,6 +3,7 @@
 pub mod acl;
 pub mod archive;
 pub mod back;
+pub mod canary;
 pub mod cases;
 pub mod cli;
 pub mod describe;
@@ -17,5 +18,6 @@ pub mod random;
 pub mod recode;
 pub mod skip;
 pub mod streams;
+pub mod traps;
 pub mod tree;
 pub mod windows;

@@ -150,6 +150,9 @@ impl Extraction<'_> {
         let mut selection = Selection::new(patterns);
         let mut reader = EntryReader::new(stream);
         self.follow(extractor, &mut reader, &mut selection)?;
+        if extractor.is_ended() {
+            return Ok(());
+        }
         if !selection.is_all() && self.report.entries() == 0 {
             self.report.warn("no entry matches the patterns");
         }

@@ -172,7 +172,12 @@ impl Applier {
         let is_link = stat.kind() == Some(Kind::Symlink);
         let owner_set = self.set_owner(target, stat, known, report)?;
 
-        let permissions = (stat.mode & mode::PERMISSIONS) as u32;
+        let mut permissions = (stat.mode & mode::PERMISSIONS) as u32;
+        // A program that would run as another user than the stored one must not run as whoever it belongs to now.
+        let has_owner = owner_set || known.owner == Some((stat.uid, stat.gid));
+        if self.features.contains(Features::OWNER) && !has_owner && stat.kind() != Some(Kind::Directory) {
+            permissions &= !0o6000;
+        }
         let has_acl = attributes.has_acl();
         // A change of owner takes away set-id bits, an ACL may change the group's.
         let still_known = !has_acl && (!owner_set || permissions & 0o6000 == 0);

@@ -85,6 +85,10 @@ impl<'a> Shared<'a> {
     /// Reports that `path` could not be restored, or not wholly. Ends the work in strict mode, and if nothing else can be
     /// restored either.
     pub fn failed(&self, path: &[u8], error: anyhow::Error) {
+        if self.is_ended() {
+            // What ended the work is what matters; the rest follows from it.
+            return;
+        }
         if self.options.strict || is_fatal(&error) {
             self.end(error.context(quoted(path)));
         } else {
