@@ -297,3 +297,30 @@ fn rule_68_metadata_is_readable_without_payload() {
     let range = streams.range(&archive, &names[0].0).unwrap();
     assert_eq!((range.source, range.offset, range.size), (Source::Payload, 32, 3));
 }
+
+#[test]
+fn writers_stop_at_2_to_the_63() {
+    let (file, dir) =
+        (Stat { mode: 0o100_644, ..Stat::default() }, Stat { mode: 0o40755, ..Stat::default() });
+    let (none, fifo) = (Attributes::new(), Stat { mode: 0o10_644, ..file });
+    let node = |name, stat| Node { name, stat, attributes: &none };
+    for split in [false, true] {
+        let (mut meta, mut stream) = (Vec::new(), Vec::new());
+        let mut encoder =
+            if split { Encoder::split(None, &mut meta, &mut stream) } else { Encoder::unified() };
+        let mut push = |encoder: &mut Encoder, event: Event<'_>| encoder.push(&event, &mut meta, &mut stream);
+        push(&mut encoder, Event::Directory(node(b"", &dir))).unwrap();
+        let at = if split { encoder.payload_position() } else { encoder.position() };
+        let most = (1 << 63) - 1 - at;
+        for size in [most + 1, u64::MAX - 16, u64::MAX] {
+            let error = push(&mut encoder, Event::File { node: node(b"a", &file), size }).unwrap_err();
+            assert_eq!(error.class(), Class::Caller, "{size}");
+        }
+        push(&mut encoder, Event::File { node: node(b"a", &file), size: most }).unwrap();
+        encoder.contents(most).unwrap();
+        assert!(push(&mut encoder, Event::File { node: node(b"b", &file), size: 0 }).is_err());
+        push(&mut encoder, Event::Fifo(node(b"c", &fifo))).unwrap();
+        push(&mut encoder, Event::Leave).unwrap();
+        encoder.finish(&mut Vec::new()).unwrap();
+    }
+}
