@@ -1,11 +1,12 @@
 //! `pxkit dump`: every item of an archive with its offset, and what is irregular.
 
+use std::cmp::Ordering;
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Context as _;
 use pxkit_core::decode::{Finding, GoodbyeCheck, Irregularity, Item, Step};
 use pxkit_core::format::{
-    Attribute, HEADER_SIZE, Header, ItemType, RECORD_SIZE, Record, Stat, TAIL_MARKER, flag_names,
+    Attribute, HEADER_SIZE, Header, ItemType, Kind, RECORD_SIZE, Record, Stat, TAIL_MARKER, flag_names,
 };
 use pxkit_core::pattern::decode_prelude;
 use serde_json::{Map, Value};
@@ -42,7 +43,7 @@ fn archive<W: Write>(
     mut reader: ItemReader,
     payload: Option<&PayloadFile>,
 ) -> anyhow::Result<()> {
-    let mut check = GoodbyeCheck::new();
+    let (mut check, mut order) = (GoodbyeCheck::new(), NameOrder::default());
     let mut bytes = Vec::new();
     let mut table = None;
     let mut goodbye = 0;
@@ -50,9 +51,13 @@ fn archive<W: Write>(
     loop {
         let step = reader.step()?;
         let wanted = check.see(&step);
+        let disorder = order.see(&step);
         match step {
             Step::Item { offset, item, .. } => {
                 dump.item(offset, &item)?;
+                if let Some(what) = disorder {
+                    dump.finding(Finding { offset, what })?;
+                }
                 (table, prelude) = (None, None);
                 match item {
                     Item::Goodbye { .. } => {
@@ -95,6 +100,37 @@ fn archive<W: Write>(
         dump.finding(Finding { offset: reader.offset(), what: Irregularity::TrailingBytes })?;
     }
     Ok(())
+}
+
+/// Sees whether the names of each directory are in order, which decoders of items do not look at.
+#[derive(Debug, Default)]
+struct NameOrder {
+    /// The name met last in each open directory, empty at first; there is none above the root.
+    last: Vec<Vec<u8>>,
+}
+
+impl NameOrder {
+    fn see(&mut self, step: &Step<'_>) -> Option<Irregularity> {
+        match *step {
+            Step::Known(Kind::Directory) => self.last.push(Vec::new()),
+            Step::Item { item: Item::Goodbye { .. }, .. } => _ = self.last.pop(),
+            Step::Item { item: Item::Filename(name), .. } => {
+                let in_root = self.last.len() == 1;
+                let last = self.last.last_mut()?;
+                let order = name.cmp(last);
+                name.clone_into(last);
+                return match order {
+                    Ordering::Greater => None,
+                    Ordering::Equal => Some(Irregularity::DuplicateName),
+                    // Writers put this entry last in the root, wherever it sorts (specification 5.2).
+                    Ordering::Less if in_root && name == b".pxarexclude-cli" => None,
+                    Ordering::Less => Some(Irregularity::NameOrder),
+                };
+            }
+            _ => {}
+        }
+        None
+    }
 }
 
 /// The headers of a payload file as far as one follows the other. Padding stops this: only the references in the metadata
@@ -172,7 +208,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn columns(&mut self, offset: u64, kind: ItemType, size: u64) -> io::Result<()> {
-        write!(self.out, "{offset:>12} {size:>12}  {kind:<17}")
+        write!(self.out, "{offset:>12} {size:>12}  {kind:<17} ")
     }
 
     fn prelude(&mut self, offset: u64, bytes: &[u8]) -> anyhow::Result<()> {

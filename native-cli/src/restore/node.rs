@@ -5,7 +5,10 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, bail};
 use pxkit_core::format::{Attributes, Device, Kind, Stat, mode};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mknodat, openat, statat, symlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, IFlags, Mode, OFlags, fstat, ioctl_getflags, ioctl_setflags, linkat, mknodat, openat,
+    statat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::dir::Dir;
@@ -69,7 +72,11 @@ impl NodeJob<'_> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             bail!("the target {} is not a regular file", crate::text::quoted(target));
         }
-        let make = || linkat(parent, &name, &self.dir.fd, self.name, AtFlags::empty());
+        let link = || linkat(parent, &name, &self.dir.fd, self.name, AtFlags::empty());
+        let make = || match link() {
+            Err(Errno::PERM) => unprotected(parent, &name, &stat, link),
+            result => result,
+        };
         let is_target = || {
             let there = statat(&self.dir.fd, self.name, AtFlags::SYMLINK_NOFOLLOW);
             there.is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino))
@@ -104,6 +111,30 @@ impl NodeJob<'_> {
         let _ = applier.apply(target, self.stat, self.attributes, known, &mut |error| {
             shared.step_failed(&path(), error)
         });
+    }
+}
+
+/// Makes a further name of a file that may be immutable already, or take nothing but more contents: without these flags for
+/// that moment.
+fn unprotected(
+    parent: &OwnedFd,
+    name: &CStr,
+    stat: &rustix::fs::Stat,
+    link: impl Fn() -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(parent, name, flags, Mode::empty()).map_err(|_| Errno::PERM)?;
+    let protection = IFlags::IMMUTABLE | IFlags::APPEND;
+    let is_same = fstat(&file).is_ok_and(|file| (file.st_dev, file.st_ino) == (stat.st_dev, stat.st_ino));
+    match ioctl_getflags(&file) {
+        Ok(flags) if is_same && flags.intersects(protection) => {
+            ioctl_setflags(&file, flags - protection)?;
+            let linked = link();
+            ioctl_setflags(&file, flags)?;
+            linked
+        }
+        // Something else forbids it.
+        _ => Err(Errno::PERM),
     }
 }
 
