@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use pxkit_core::encode::{Encoder, Event, Node};
 use pxkit_core::format::{Attributes, Device, Kind, Stat};
 use pxkit_core::pattern::{MatchType, Pattern, encode_prelude, exclude_text};
+use rustix::io::Errno;
 use serde_json::json;
 
 use super::{features, patterns};
@@ -27,8 +28,11 @@ pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     raise_open_files();
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
     let options = options(args)?;
-    let root = open_source(&args.source)
-        .with_context(|| format!("cannot open the directory {}", args.source.display()))?;
+    let root = match open_source(&args.source) {
+        // "Too many levels of symbolic links" would be true of none here.
+        Err(Errno::LOOP) => bail!("{} is a symlink; name the directory itself", args.source.display()),
+        result => result.with_context(|| format!("cannot open the directory {}", args.source.display()))?,
+    };
     let excludes = options.patterns.clone();
     let skip_lost_and_found = options.skip_lost_and_found.then(Pattern::lost_and_found);
     let excludes: Vec<Pattern> = excludes.into_iter().chain(skip_lost_and_found).collect();
