@@ -4,6 +4,7 @@
 use pxkit_core::format::{ItemType, PAYLOAD_TAIL_MARKER, START_MARKER};
 
 use crate::handmade::{Maker, item, terminated, words};
+use crate::random::Rng;
 
 /// An archive, unified or split.
 #[derive(Clone, Debug)]
@@ -274,4 +275,55 @@ fn bad_name(b: &mut Builder, name: &[u8]) {
     b.maker.append(&item(ItemType::Filename, &terminated(name)));
     b.maker.entry(0o100_644);
     b.maker.append(&item(ItemType::Payload, b"planted"));
+}
+
+/// A unified archive in which everything has one of few names, in any order and any number of times, and leads to the others.
+pub fn random(rng: &mut Rng, outside: &[u8]) -> Vec<u8> {
+    let mut b = Builder { maker: Maker::rooted(), payload: None, outside: outside.to_vec() };
+    let first = b.file(b"a", b"contents");
+    fill(&mut b, rng, first, 0);
+    b.maker.finish()
+}
+
+fn fill(b: &mut Builder, rng: &mut Rng, first: u64, depth: usize) {
+    const NAMES: [&[u8]; 5] = [b"a", b"b", b"c", b"canary", b"secret"];
+    for _ in 0..1 + rng.below(8) {
+        let name = *rng.pick(&NAMES);
+        let target = random_path(rng, &NAMES, &b.outside);
+        let contents = rng.below(5000);
+        match rng.below(8) {
+            0 | 1 => _ = b.file(name, &vec![b'p'; contents]),
+            2 | 3 => b.symlink(name, &target),
+            4 => _ = b.maker.hardlink(name, first, &target),
+            5 => b.node(name, *rng.pick(&[0o10_644, 0o140_777])),
+            _ if depth < 4 => {
+                b.maker.name(name);
+                b.maker.entry(*rng.pick(&[0o40_755, 0o42_777, 0o41_700]));
+                b.maker.enter();
+                fill(b, rng, first, depth + 1);
+                b.maker.leave();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Something that links can lead to: below the root, above it, or the canary.
+fn random_path(rng: &mut Rng, names: &[&[u8]], outside: &[u8]) -> Vec<u8> {
+    let start: &[u8] = match rng.below(8) {
+        0 => outside,
+        1 => b"../canary",
+        2 => b"../../canary",
+        3 => b"..",
+        4 => b".",
+        _ => b"",
+    };
+    let mut path = start.to_vec();
+    for _ in 0..rng.below(4) {
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(rng.pick::<&[u8]>(names));
+    }
+    if path.is_empty() { b"a".to_vec() } else { path }
 }
