@@ -11,6 +11,8 @@ use pxkit_core::access::{self, Archive, Machine, Open, Source, Want};
 use pxkit_core::decode::{Decoder, Entries, Event, Finding, Start, Step};
 use pxkit_core::format::{ItemType, PayloadRef, START_MARKER};
 
+use crate::report::wait_readable;
+
 /// A read of metadata in sequence.
 const BLOCK: usize = 256 * 1024;
 /// The first read after something was skipped; what follows is often one short entry.
@@ -106,7 +108,10 @@ impl Stream {
             let at = self.position + (self.end - self.start) as u64;
             let read = match self.size {
                 Some(_) => self.file.read_at(&mut self.buffer[space], at),
-                None => self.file.read(&mut self.buffer[space]),
+                None => {
+                    wait_readable(&self.file)?;
+                    self.file.read(&mut self.buffer[space])
+                }
             };
             match read {
                 Ok(0) => self.finished = true,

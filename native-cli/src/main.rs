@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use pxkit::cli::{Cli, Command};
-use pxkit::report::{Interrupted, Outcome, watch_signals};
+use pxkit::report::{Interrupted, Outcome, check_signals, watch_signals};
 use pxkit::{cmd, report};
 
 /// Wrong usage, as `sysexits.h` has it; 2 would be taken for a failure.
@@ -40,8 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    if let Some(Interrupted(signal)) = error.downcast_ref() {
-        return ExitCode::from(128 + *signal as u8);
+    // Whatever failed after a signal asked for the end: that is why.
+    if let Err(Interrupted(signal)) = check_signals() {
+        return ExitCode::from(128 + signal as u8);
     }
     let broken_pipe =
         |e: &(dyn std::error::Error + 'static)| e.downcast_ref().is_some_and(report::is_broken_pipe);

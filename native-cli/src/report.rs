@@ -1,13 +1,16 @@
 //! What a person sees besides the result: warnings, progress, the end by a signal.
 
 use std::fmt::Display;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 ///
 /// # Errors
 /// The handlers cannot be set.
-pub fn watch_signals() -> std::io::Result<()> {
+pub fn watch_signals() -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let second = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -61,6 +64,21 @@ pub fn check_signals() -> Result<(), Interrupted> {
     }
 }
 
+/// Waits until a pipe has something to say. A signal ends this; reading alone would be taken up again after it.
+///
+/// # Errors
+/// [`Interrupted`], or the pipe cannot be waited for.
+pub fn wait_readable(file: &impl AsFd) -> io::Result<()> {
+    let a_while = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    loop {
+        check_signals().map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&a_while)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            result => return Ok(result.map(drop)?),
+        }
+    }
+}
+
 /// Warnings and progress of one command, from any thread.
 #[derive(Debug)]
 pub struct Report {
@@ -75,7 +93,7 @@ impl Report {
     /// For work of unknown size; shows progress only on a terminal and unless `quiet`.
     pub fn new(quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if !quiet && std::io::stderr().is_terminal() {
+        if !quiet && io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
                 bar.set_style(style);
@@ -110,7 +128,7 @@ impl Report {
     /// Prints a line to standard error as it is.
     pub fn line(&self, what: impl Display) {
         self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr().lock(), "{what}");
+            let _ = writeln!(io::stderr().lock(), "{what}");
         });
     }
 
@@ -160,6 +178,6 @@ impl Drop for Report {
 }
 
 /// Whether an error says that nobody reads standard output any more.
-pub fn is_broken_pipe(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::BrokenPipe
+pub fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
