@@ -388,6 +388,23 @@ fn signals_end_it_without_half_a_file() {
 }
 
 #[test]
+fn signals_end_the_wait_for_a_pipe() {
+    use std::io::Write as _;
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let scratch = Scratch::new();
+        let mut command = cli::command();
+        command.args(["extract", "-"]).arg(scratch.join("out")).stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        pipe.write_all(&Maker::rooted().bytes).unwrap();
+        cli::wait_until("the archive is opened", || scratch.join("out").exists());
+        cli::send(&child, signal);
+        assert_eq!(cli::wait(child), Some(code));
+        drop(pipe);
+    }
+}
+
+#[test]
 fn protected_files_get_all_their_names() {
     if !skip::needs_root_and_ext4("protected_files_get_all_their_names") {
         return;
