@@ -9,6 +9,7 @@
 //! | [`decode`] | archives as streams: bytes to items, items to entries with full paths |
 //! | [`encode`] | events to bytes, unified and split |
 //! | [`access`] | random access: lookup, listing, hard links, contents; the columnar tree |
+//! | [`blob`] | frames of chunks and small files, the manifest, the catalog |
 //! | [`index`] | indexes of chunked archives: reading, writing, which chunks hold a range |
 //! | [`pattern`] | the glob language of exclude lists and of partial extraction |
 #![no_std]
@@ -18,6 +19,7 @@
 extern crate alloc;
 
 pub mod access;
+pub mod blob;
 pub mod decode;
 pub mod encode;
 pub mod format;
