@@ -10,6 +10,7 @@
 //! | [`encode`] | events to bytes, unified and split |
 //! | [`access`] | random access: lookup, listing, hard links, contents; the columnar tree |
 //! | [`blob`] | frames of chunks and small files, the manifest, the catalog |
+//! | [`chunk`] | where streams are cut into chunks |
 //! | [`index`] | indexes of chunked archives: reading, writing, which chunks hold a range |
 //! | [`pattern`] | the glob language of exclude lists and of partial extraction |
 #![no_std]
@@ -20,6 +21,7 @@ extern crate alloc;
 
 pub mod access;
 pub mod blob;
+pub mod chunk;
 pub mod decode;
 pub mod encode;
 pub mod format;
