@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use pxkit::cli::{Cli, Command};
-use pxkit::report::{Interrupted, Outcome, check_signals, watch_signals};
+use pxkit::report::{Interrupted, Outcome, check_signals};
 use pxkit::{cmd, report};
 
 /// Wrong usage, as `sysexits.h` has it; 2 would be taken for a failure.
@@ -24,17 +24,19 @@ fn main() -> ExitCode {
             };
         }
     };
-    let result = watch_signals().map_err(anyhow::Error::from).and_then(|()| match cli.command {
-        Command::Create(args) => cmd::create::run(&args),
-        Command::List(args) => cmd::list::run(&args),
-        Command::Dump(args) => cmd::dump::run(&args),
-        Command::Extract(args) => cmd::extract::run(&args),
-        Command::Completions(args) => cmd::generate::completions(&args),
-        Command::ManPages(args) => cmd::generate::man_pages(&args),
-    });
+    let result = match &cli.command {
+        Command::Create(args) => cmd::create::run(args),
+        Command::List(args) => cmd::list::run(args),
+        Command::Dump(args) => cmd::dump::run(args),
+        Command::Extract(args) => cmd::extract::run(args),
+        Command::Completions(args) => cmd::generate::completions(args),
+        Command::ManPages(args) => cmd::generate::man_pages(args),
+    };
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
+        // Whoever read the text has seen enough; of an archive, that could not be said.
+        Err(error) if !matches!(cli.command, Command::Create(_)) && is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
@@ -44,14 +46,13 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     if let Err(Interrupted(signal)) = check_signals() {
         return ExitCode::from(128 + signal as u8);
     }
-    let broken_pipe =
-        |e: &(dyn std::error::Error + 'static)| e.downcast_ref().is_some_and(report::is_broken_pipe);
-    if error.chain().any(broken_pipe) {
-        // Whoever read the output has seen enough.
-        return ExitCode::SUCCESS;
-    }
     let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
     let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
     let _ = io::stderr().flush();
     ExitCode::from(2)
+}
+
+/// Whether nobody reads standard output any more.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(report::is_broken_pipe))
 }

@@ -37,7 +37,8 @@ impl std::error::Error for Interrupted {}
 /// The signal that asked the program to end, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// Lets SIGINT and SIGTERM end long work cleanly; a second one ends it at once.
+/// Lets SIGINT and SIGTERM end long work cleanly from here on; a second one ends it at once. Only for work that would leave
+/// traces: what only prints is ended by a signal as any program is, also while it waits for a reader.
 ///
 /// # Errors
 /// The handlers cannot be set.

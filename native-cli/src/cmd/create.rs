@@ -1,6 +1,7 @@
 //! `pxkit create`: an archive of a directory.
 
 use std::collections::HashMap;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -14,7 +15,7 @@ use super::{features, patterns};
 use crate::cli::Create;
 use crate::linux::{ReadOptions, raise_open_files};
 use crate::output::Output;
-use crate::report::{Outcome, Report, check_signals};
+use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::walk::{self, Content, FileReader, Options, Step, Walk, open_source};
 
 /// The file that unified archives keep the exclude patterns in (specification 5.5).
@@ -26,6 +27,9 @@ const EXCLUDE_CLI: &[u8] = b".pxarexclude-cli";
 /// The source cannot be read, or the archive not be written; no file is left behind then.
 pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     raise_open_files();
+    if args.talk.json && args.archive == Path::new("-") {
+        bail!("--json writes to standard output, where the archive goes");
+    }
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
     let options = options(args)?;
     let root = match open_source(&args.source) {
@@ -38,6 +42,9 @@ pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     let excludes: Vec<Pattern> = excludes.into_iter().chain(skip_lost_and_found).collect();
     let walk =
         Walk::new(root, options).with_context(|| format!("cannot archive {}", args.source.display()))?;
+    if args.archive != Path::new("-") {
+        watch_signals()?;
+    }
     let mut writer = Writer::new(&args.archive, args.payload_output.as_deref(), &excludes)?;
     if let Err(error) = writer.run(walk, args, &report) {
         // Nothing of the unfinished files stays, see `Output`.
@@ -46,7 +53,8 @@ pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     let (archive_size, payload_size) = writer.finish()?;
     let outcome = report.finish();
     if args.talk.json {
-        println!(
+        writeln!(
+            io::stdout(),
             "{}",
             json!({
                 "entries": report.entries(),
@@ -56,7 +64,7 @@ pub fn run(args: &Create) -> anyhow::Result<Outcome> {
                 "payload_size": payload_size,
                 "seconds": report.elapsed().as_secs_f64(),
             })
-        );
+        )?;
     }
     Ok(outcome)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -19,7 +20,7 @@ use super::{features, patterns};
 use crate::cli::Extract;
 use crate::input::{EntryReader, PayloadFile, RandomAccess, Stream, open_archive};
 use crate::linux::raise_open_files;
-use crate::report::{Outcome, Report, check_signals};
+use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::restore::{Extractor, Options, Parent, Sources};
 use crate::select::Selection;
 use crate::text::quoted;
@@ -34,6 +35,7 @@ pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
     let payload = args.payload_input.as_deref().map(PayloadFile::open).transpose()?;
     let stream = open_archive(&args.archive)?;
     let patterns = all_patterns(args)?;
+    watch_signals()?;
     let target = open_target(&args.target)?;
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
     // The workers read from a descriptor of their own; the stream moves on meanwhile.
@@ -61,7 +63,7 @@ pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
             "warnings": warnings,
             "seconds": seconds,
         });
-        println!("{summary}");
+        writeln!(io::stdout(), "{summary}")?;
     }
     Ok(outcome)
 }
