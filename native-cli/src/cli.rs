@@ -183,6 +183,9 @@ pub struct Extract {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub leave_out: LeaveOut,
+    /// Leave everything to the user who extracts
+    #[arg(long)]
+    pub no_owner: bool,
     /// Stop at the first error
     #[arg(long)]
     pub strict: bool,

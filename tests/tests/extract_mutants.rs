@@ -124,6 +124,7 @@ impl Bench {
             overwrite_hardlinks: rng.one_in(3),
             // A mutant could as well be the disk that this runs on.
             leave_out: LeaveOut { no_device_nodes: true, ..nothing() },
+            no_owner: false,
             strict: rng.one_in(8),
             prelude_target: None,
             threads: Some(2),

@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use pxkit_core::access::{ReadNode, Resolve, Resolved};
-use pxkit_core::decode::Event;
-use pxkit_core::format::Kind;
+use pxkit_core::decode::{Content, Event};
+use pxkit_core::format::{Features, Kind};
 use pxkit_core::pattern::{MatchType, Pattern};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde_json::json;
@@ -35,6 +35,9 @@ pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
     let payload = args.payload_input.as_deref().map(PayloadFile::open).transpose()?;
     let stream = open_archive(&args.archive)?;
     let patterns = all_patterns(args)?;
+    if payload.is_none() && stream.size().is_some() {
+        refuse_missing_payload(&args.archive)?;
+    }
     watch_signals()?;
     let target = open_target(&args.target)?;
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
@@ -46,10 +49,19 @@ pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
     let archive = archive.as_ref().map(|(file, size)| (file, *size));
     let sources = Sources { archive, payload: payload.as_ref() };
     let is_partial = !patterns.is_empty();
-    let extraction = Extraction { args, report: &report, sources };
-    let run = |extractor: &mut Extractor<'_, '_>| match (literal_paths(&patterns), archive) {
-        (Some(paths), Some((file, size))) => extraction.paths(extractor, stream, file, size, &paths),
-        _ => extraction.everything(extractor, stream, patterns.clone()),
+    let extraction = Extraction { args, report: &report };
+    let paths = literal_paths(&patterns);
+    let search = paths.as_ref().zip(archive).and_then(|(paths, (file, size))| {
+        let error = match searchable(file, size, payload.as_ref(), paths) {
+            Ok(access) => return Some((access, paths)),
+            Err(error) => error,
+        };
+        report.warn(format_args!("the archive cannot be searched, it is read from its start: {error:#}"));
+        None
+    });
+    let run = |extractor: &mut Extractor<'_, '_>| match search {
+        Some((access, paths)) => extraction.paths(extractor, stream, &access, paths),
+        None => extraction.everything(extractor, stream, patterns.clone()),
     };
     Extractor::run(target, options(args), sources, is_partial, &report, run)
         .with_context(|| format!("cannot extract {}", args.archive.display()))?;
@@ -70,8 +82,9 @@ pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
 
 fn options(args: &Extract) -> Options {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let owner = if args.no_owner { Features::OWNER } else { Features(0) };
     Options {
-        features: features(&args.leave_out),
+        features: features(&args.leave_out).without(owner),
         allow_existing_dirs: args.allow_existing_dirs,
         overwrite_files: args.overwrite || args.overwrite_files,
         overwrite_symlinks: args.overwrite || args.overwrite_symlinks,
@@ -82,6 +95,45 @@ fn options(args: &Extract) -> Options {
     }
 }
 
+/// Refuses a split archive without its payload file before anything is made. Only as much of it is read as goes before the first
+/// file; what is wrong with it is for the extraction to say.
+fn refuse_missing_payload(archive: &Path) -> anyhow::Result<()> {
+    let mut reader = EntryReader::new(open_archive(archive)?);
+    loop {
+        let skipped = match reader.step() {
+            Ok(Event::Entry(entry)) => match entry.content {
+                Content::Reference(_) => bail!(
+                    "{} is a split archive: name its payload file (.ppxar) with --payload-input",
+                    archive.display()
+                ),
+                Content::Inline { .. } => return Ok(()),
+                _ => 0,
+            },
+            Ok(Event::Skip(bytes)) => bytes,
+            Ok(Event::End) | Err(_) => return Ok(()),
+            Ok(_) => 0,
+        };
+        if reader.skip(skipped).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Opens an archive for looking up paths, if its tables allow that.
+fn searchable<'a>(
+    file: &'a File,
+    size: u64,
+    payload: Option<&'a PayloadFile>,
+    paths: &[Wanted<'_>],
+) -> anyhow::Result<RandomAccess<'a>> {
+    let access = RandomAccess::open(file, size, payload)?;
+    access.run(ReadNode::root(&access.archive))?;
+    for Wanted { path, .. } in paths {
+        access.run(Resolve::new(&access.archive, path))?;
+    }
+    Ok(access)
+}
+
 /// Those of the file first, so that those of the command line, which come later, decide.
 fn all_patterns(args: &Extract) -> anyhow::Result<Vec<Pattern>> {
     let mut all = Vec::new();
@@ -90,6 +142,8 @@ fn all_patterns(args: &Extract) -> anyhow::Result<Vec<Pattern>> {
         let lines = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
         let lines = lines.filter(|line| !line.is_empty() && line[0] != b'#');
         let lines: Vec<OsString> = lines.map(|line| OsString::from_vec(line.to_vec())).collect();
+        // Everything would be extracted, which a list that came out empty by mistake does not mean.
+        ensure!(!lines.is_empty(), "{} holds no patterns", path.display());
         all = patterns(&lines, MatchType::Include)?;
     }
     all.extend(patterns(&args.patterns, MatchType::Include)?);
@@ -138,7 +192,6 @@ fn is_within(path: &[u8], above: &[u8]) -> bool {
 struct Extraction<'a> {
     args: &'a Extract,
     report: &'a Report,
-    sources: Sources<'a>,
 }
 
 impl Extraction<'_> {
@@ -170,16 +223,14 @@ impl Extraction<'_> {
         &self,
         extractor: &mut Extractor<'_, '_>,
         mut stream: Stream,
-        file: &File,
-        size: u64,
+        access: &RandomAccess<'_>,
         paths: &[Wanted<'_>],
     ) -> anyhow::Result<()> {
-        let access = RandomAccess::open(file, size, self.sources.payload)?;
         if let (Some(target), Some((offset, bytes))) = (&self.args.prelude_target, access.archive.prelude) {
             let mut prelude = Prelude::create(target, self.args)?;
             stream.skip(offset).context("cannot read the archive")?;
             let missing = stream.copy(bytes, &mut prelude.file)?;
-            anyhow::ensure!(missing == 0, "the archive ends within its prelude");
+            ensure!(missing == 0, "the archive ends within its prelude");
         }
         let root = access.run(ReadNode::root(&access.archive))?;
         let (stat, attributes) = (root.stat, root.attributes);

@@ -1,6 +1,6 @@
 //! Regular files: created, filled, finished.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,6 +14,7 @@ use rustix::io::{Errno, pwrite};
 
 use super::dir::Dir;
 use super::pool::Shared;
+use super::replace::{take_place, under_free_name};
 use crate::linux::{Applier, Known, Target};
 use crate::report::check_signals;
 
@@ -50,6 +51,15 @@ impl FileJob {
     }
 }
 
+/// A file that was created and is to be filled.
+struct Created {
+    file: OwnedFd,
+    /// Its name until it is complete, where it is to replace what exists.
+    temporary: Option<CString>,
+    /// What is known of its metadata.
+    known: Known,
+}
+
 /// Writes files; one for each thread.
 #[derive(Debug)]
 pub struct Writer<'s, 'a> {
@@ -81,16 +91,17 @@ impl<'s, 'a> Writer<'s, 'a> {
         let (result, passed) = match self.create(&job).context("cannot create the file") {
             // The bytes must be passed, whether there is a file for them or not.
             Err(error) => (Err(error), read(&mut io::sink())),
-            Ok((file, known)) => {
-                self.before_data(&job, &file);
-                let mut sink = Sink { file: &file, sparse: Sparse::default(), result: Ok(()) };
+            Ok(created) => {
+                let file = &created.file;
+                self.before_data(&job, file);
+                let mut sink = Sink { file, sparse: Sparse::default(), result: Ok(()) };
                 let passed = read(&mut sink);
                 let Sink { sparse, result, .. } = sink;
                 let result = match &passed {
-                    Ok(()) => result.and_then(|()| sparse.finish(&file)),
+                    Ok(()) => result.and_then(|()| sparse.finish(file)),
                     Err(_) => Err(anyhow::anyhow!("the archive ends before the contents do")),
                 };
-                (self.finish(&job, &file, known, result), passed)
+                (self.finish(&job, &created, result), passed)
             }
         };
         self.report(&job, result);
@@ -99,10 +110,10 @@ impl<'s, 'a> Writer<'s, 'a> {
     }
 
     fn write_or_remove(&mut self, job: &FileJob) -> anyhow::Result<()> {
-        let (file, known) = self.create(job).context("cannot create the file")?;
-        self.before_data(job, &file);
-        let result = self.fill(job, &file);
-        self.finish(job, &file, known, result)
+        let created = self.create(job).context("cannot create the file")?;
+        self.before_data(job, &created.file);
+        let result = self.fill(job, &created.file);
+        self.finish(job, &created, result)
     }
 
     fn before_data(&mut self, job: &FileJob, file: &OwnedFd) {
@@ -112,20 +123,24 @@ impl<'s, 'a> Writer<'s, 'a> {
             .before_data(file.as_fd(), &job.stat, &mut |error| shared.step_failed(&job.path(), error));
     }
 
-    /// Gives a file its metadata if its contents are complete, else removes it.
+    /// Gives a file its name, if it has another so far, and its metadata, if its contents are complete; else removes it.
     fn finish(
         &mut self,
         job: &FileJob,
-        file: &OwnedFd,
-        known: Known,
+        created: &Created,
         contents: anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         if contents.is_err() {
             // What is there is not what it should be; the error says why.
-            let _ = unlinkat(&job.dir.fd, &job.name, AtFlags::empty());
+            let name = created.temporary.as_ref().unwrap_or(&job.name);
+            let _ = unlinkat(&job.dir.fd, name, AtFlags::empty());
             return contents;
         }
-        let (target, shared) = (Target::Open(file.as_fd()), self.shared);
+        if let Some(temporary) = &created.temporary {
+            take_place(&job.dir.fd, temporary, &job.name).context("cannot replace what exists")?;
+        }
+        let (target, shared) = (Target::Open(created.file.as_fd()), self.shared);
+        let known = created.known;
         let _ = self.applier.apply(target, &job.stat, &job.attributes, known, &mut |error| {
             shared.step_failed(&job.path(), error)
         });
@@ -138,8 +153,7 @@ impl<'s, 'a> Writer<'s, 'a> {
         }
     }
 
-    /// Creates the file; says what is known of its metadata.
-    fn create(&self, job: &FileJob) -> Result<(OwnedFd, Known), Errno> {
+    fn create(&self, job: &FileJob) -> Result<Created, Errno> {
         let owner = job.dir.plain.then_some(self.shared.owner);
         let wanted = (job.stat.mode & mode::PERMISSIONS) as u32;
         // Where the owner is right from the start nobody sees more of the file than in the end.
@@ -148,15 +162,14 @@ impl<'s, 'a> Writer<'s, 'a> {
         let permissions = if final_mode { wanted } else { 0o600 };
         let known = Known { owner, permissions: job.dir.plain.then_some(permissions) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || openat(&job.dir.fd, &job.name, flags, Mode::from_raw_mode(permissions));
-        let file = match create() {
+        let create = |name: &CStr| openat(&job.dir.fd, name, flags, Mode::from_raw_mode(permissions));
+        match create(&job.name) {
             Err(Errno::EXIST) if self.shared.options.overwrite_files => {
-                unlinkat(&job.dir.fd, &job.name, AtFlags::empty())?;
-                create()?
+                let (temporary, file) = under_free_name(create)?;
+                Ok(Created { file, temporary: Some(temporary), known })
             }
-            result => result?,
-        };
-        Ok((file, known))
+            result => Ok(Created { file: result?, temporary: None, known }),
+        }
     }
 
     fn fill(&mut self, job: &FileJob, file: &OwnedFd) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod extractor;
 mod file;
 mod node;
 mod pool;
+mod replace;
 
 use std::fs::File;
 

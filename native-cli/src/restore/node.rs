@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::dir::Dir;
 use super::pool::Shared;
+use super::replace::{take_place, under_free_name};
 use crate::linux::{Applier, Known, Target};
 
 /// A node to be made.
@@ -28,7 +29,7 @@ impl NodeJob<'_> {
     /// Makes a symlink.
     pub fn symlink(&self, target: &[u8], applier: &mut Applier, shared: &Shared<'_>) -> anyhow::Result<()> {
         let target = CString::new(target).context("the target has a NUL in it")?;
-        let make = || symlinkat(&target, &self.dir.fd, self.name);
+        let make = |name: &CStr| symlinkat(&target, &self.dir.fd, name);
         self.replacing(shared.options.overwrite_symlinks, make).context("cannot make the symlink")?;
         self.finish(applier, shared, Known { owner: self.owner(shared), permissions: None });
         Ok(())
@@ -50,7 +51,7 @@ impl NodeJob<'_> {
             _ => bail!("its mode {:#o} is not that of a device", self.stat.mode),
         };
         let permissions = Mode::from_raw_mode(0o600);
-        let make = || mknodat(&self.dir.fd, self.name, file_type, permissions, device.to_dev_t());
+        let make = |name: &CStr| mknodat(&self.dir.fd, name, file_type, permissions, device.to_dev_t());
         let what = format!("cannot make the {}", kind.name());
         self.replacing(shared.options.overwrite_files, make).context(what)?;
         let permissions = self.dir.plain.then_some(0o600);
@@ -86,20 +87,26 @@ impl NodeJob<'_> {
         if overwrite && is_target() {
             return Ok(());
         }
-        self.replacing(overwrite, make)
-            .with_context(|| format!("cannot link to {}", crate::text::quoted(target)))
+        let made = match make() {
+            // Not by renaming: an immutable file's name could not be changed.
+            Err(Errno::EXIST) if overwrite => {
+                unlinkat(&self.dir.fd, self.name, AtFlags::empty()).and_then(|()| make())
+            }
+            result => result,
+        };
+        made.with_context(|| format!("cannot link to {}", crate::text::quoted(target)))
     }
 
     fn owner(&self, shared: &Shared<'_>) -> Option<(u32, u32)> {
         self.dir.plain.then_some(shared.owner)
     }
 
-    /// Makes a node; what exists in its place is removed first if that was asked for. Directories are never removed.
-    fn replacing(&self, overwrite: bool, make: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
-        match make() {
+    /// Makes a node, in place of what exists if that was asked for.
+    fn replacing(&self, overwrite: bool, make: impl Fn(&CStr) -> Result<(), Errno>) -> Result<(), Errno> {
+        match make(self.name) {
             Err(Errno::EXIST) if overwrite => {
-                unlinkat(&self.dir.fd, self.name, AtFlags::empty())?;
-                make()
+                let (temporary, ()) = under_free_name(make)?;
+                take_place(&self.dir.fd, &temporary, self.name)
             }
             result => result,
         }

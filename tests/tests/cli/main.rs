@@ -6,4 +6,5 @@ mod extract;
 mod generated;
 mod golden;
 mod list;
+mod replace;
 mod select;
