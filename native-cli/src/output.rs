@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, linkat, openat};
 use rustix::io::Errno;
 
 /// Bytes that are gathered before they are written.
@@ -49,11 +49,8 @@ impl Output {
             bail!("{} exists already", path.display());
         }
         let mode = Mode::from_raw_mode(0o640);
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let unnamed = openat(CWD, directory, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode);
+        let unnamed =
+            openat(CWD, directory_of(&path), OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode);
         let (file, naming) = match unnamed {
             Ok(file) => (file, Naming::Unnamed),
             // EISDIR: a kernel or file system that does not know such files.
@@ -68,6 +65,20 @@ impl Output {
             }
         };
         Ok(Self { file: File::from(file), path, buffer, naming })
+    }
+
+    /// Device and inode of the file if it already has a name, under which a walk may come upon it.
+    ///
+    /// # Errors
+    /// It cannot be examined.
+    pub fn identity(&self) -> anyhow::Result<Option<(u64, u64)>> {
+        if self.naming == Naming::Unnamed {
+            return Ok(None);
+        }
+        let stat = fstat(&self.file).with_context(|| format!("cannot look at {}", self.path.display()))?;
+        // Standard output may be anything.
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        Ok(is_file.then_some((stat.st_dev, stat.st_ino)))
     }
 
     /// The buffer of what comes next; [`Output::flush_if_full`] empties it now and then.
@@ -126,6 +137,23 @@ impl Output {
         // There is a better error to tell than that this failed.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// The directory of a path to a file.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether two paths name the same file, which need not exist.
+pub fn is_same_place(a: &Path, b: &Path) -> bool {
+    let is_same_directory = || {
+        let [a, b] = [a, b].map(|path| directory_of(path).canonicalize());
+        matches!((a, b), (Ok(a), Ok(b)) if a == b)
+    };
+    a == b || (a.file_name().is_some() && a.file_name() == b.file_name() && is_same_directory())
 }
 
 impl Drop for Output {

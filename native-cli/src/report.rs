@@ -87,6 +87,10 @@ pub struct Report {
     entries: AtomicU64,
     bytes: AtomicU64,
     bar: ProgressBar,
+    /// Somebody looks at the bar.
+    is_shown: bool,
+    /// Time since the start after which the bar's message is renewed, in milliseconds.
+    next_message: AtomicU64,
     start: Instant,
 }
 
@@ -94,15 +98,16 @@ impl Report {
     /// For work of unknown size; shows progress only on a terminal and unless `quiet`.
     pub fn new(quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if !quiet && io::stderr().is_terminal() {
+        let is_shown = !quiet && io::stderr().is_terminal();
+        if is_shown {
             bar.set_draw_target(ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        let (warnings, entries, bytes) = Default::default();
-        Self { warnings, entries, bytes, bar, start: Instant::now() }
+        let (warnings, entries, bytes, next_message) = Default::default();
+        Self { warnings, entries, bytes, bar, is_shown, next_message, start: Instant::now() }
     }
 
     /// Says that something is left out or different from what was asked for.
@@ -135,13 +140,31 @@ impl Report {
 
     /// Counts an entry and its contents.
     pub fn count(&self, bytes: u64) {
-        let entries = self.entries.fetch_add(1, Ordering::Relaxed) + 1;
-        // What archives announce adds up to anything.
-        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
-        if entries.is_multiple_of(64) && !self.bar.is_hidden() {
-            let rate = bytes as f64 / self.start.elapsed().as_secs_f64().max(0.001);
-            let (entries, bytes, rate) = (HumanCount(entries), HumanBytes(bytes), HumanBytes(rate as u64));
-            self.bar.set_message(format!("{entries} entries, {bytes}, {rate}/s"));
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        self.count_bytes(bytes);
+    }
+
+    /// Counts contents of an entry that was counted without them.
+    pub fn count_bytes(&self, bytes: u64) {
+        // What archives announce adds up to anything; this wraps around then.
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.is_shown {
+            self.renew_message();
+        }
+    }
+
+    /// Shows the counts, but not more often than anybody can read them.
+    fn renew_message(&self) {
+        let elapsed = self.start.elapsed();
+        let now = elapsed.as_millis() as u64;
+        let next = self.next_message.load(Ordering::Relaxed);
+        let mine = now >= next
+            && self
+                .next_message
+                .compare_exchange(next, now + 100, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if mine {
+            self.bar.set_message(message(self.entries(), self.bytes(), elapsed));
         }
     }
 
@@ -178,7 +201,46 @@ impl Drop for Report {
     }
 }
 
+/// What progress looks like.
+fn message(entries: u64, bytes: u64, elapsed: Duration) -> String {
+    let rate = bytes as f64 / elapsed.as_secs_f64().max(0.001);
+    let (entries, bytes, rate) = (HumanCount(entries), HumanBytes(bytes), HumanBytes(rate as u64));
+    format!("{entries} entries, {bytes}, {rate}/s")
+}
+
 /// Whether an error says that nobody reads standard output any more.
 pub fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_renewed_by_time() {
+        let mut report = Report::new(true);
+        report.is_shown = true;
+        report.start = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
+        // The first entry shows at once, and then what comes within the next tenth of a second does not.
+        report.count(0);
+        let first = report.bar.message();
+        assert_eq!(first, "1 entries, 0 B, 0 B/s");
+        report.next_message.store(u64::MAX, Ordering::Relaxed);
+        report.count_bytes(1 << 20);
+        assert_eq!(report.bar.message(), first);
+        // A block of a large file shows as well as an entry.
+        report.next_message.store(0, Ordering::Relaxed);
+        report.count_bytes(1 << 20);
+        let second = report.bar.message();
+        assert!(second.starts_with("1 entries, 2.00 MiB, "), "{second}");
+        assert!(report.next_message.load(Ordering::Relaxed) >= 2_100);
+        assert_eq!((report.entries(), report.bytes()), (1, 2 << 20));
+    }
+
+    #[test]
+    fn progress_in_words() {
+        let text = message(1_234_567, 3 << 30, Duration::from_secs(3));
+        assert_eq!(text, "1,234,567 entries, 3.00 GiB, 1.00 GiB/s");
+    }
 }

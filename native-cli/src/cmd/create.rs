@@ -1,12 +1,13 @@
 //! `pxkit create`: an archive of a directory.
 
 use std::collections::HashMap;
-use std::io::{self, Write as _};
+use std::collections::hash_map::Entry;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use pxkit_core::encode::{Encoder, Event, Node};
-use pxkit_core::format::{Attributes, Device, Kind, Stat};
+use pxkit_core::format::{Attributes, Device, Kind, MAX_NAME_LEN, Stat};
 use pxkit_core::pattern::{MatchType, Pattern, encode_prelude, exclude_text};
 use rustix::io::Errno;
 use serde_json::json;
@@ -14,8 +15,9 @@ use serde_json::json;
 use super::{features, patterns};
 use crate::cli::Create;
 use crate::linux::{ReadOptions, raise_open_files};
-use crate::output::Output;
+use crate::output::{Output, is_same_place};
 use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::text::quoted;
 use crate::walk::{self, Content, FileReader, Options, Step, Walk, open_source};
 
 /// The file that unified archives keep the exclude patterns in (specification 5.5).
@@ -30,8 +32,11 @@ pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     if args.talk.json && args.archive == Path::new("-") {
         bail!("--json writes to standard output, where the archive goes");
     }
+    if args.archive == Path::new("-") && io::stdout().is_terminal() {
+        bail!("standard output is a terminal, which no archive should go to; redirect it or name a file");
+    }
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
-    let options = options(args)?;
+    let mut options = options(args)?;
     let root = match open_source(&args.source) {
         // "Too many levels of symbolic links" would be true of none here.
         Err(Errno::LOOP) => bail!("{} is a symlink; name the directory itself", args.source.display()),
@@ -40,16 +45,15 @@ pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     let excludes = options.patterns.clone();
     let skip_lost_and_found = options.skip_lost_and_found.then(Pattern::lost_and_found);
     let excludes: Vec<Pattern> = excludes.into_iter().chain(skip_lost_and_found).collect();
-    let walk =
-        Walk::new(root, options).with_context(|| format!("cannot archive {}", args.source.display()))?;
     if args.archive != Path::new("-") {
         watch_signals()?;
     }
     let mut writer = Writer::new(&args.archive, args.payload_output.as_deref(), &excludes)?;
-    if let Err(error) = writer.run(walk, args, &report) {
-        // Nothing of the unfinished files stays, see `Output`.
-        return Err(error.context(format!("cannot archive {}", args.source.display())));
-    }
+    options.leave_out = writer.identities()?;
+    let walked =
+        Walk::new(root, options).map_err(Into::into).and_then(|walk| writer.run(walk, args, &report));
+    // Nothing of the unfinished files stays, see `Output`.
+    walked.with_context(|| format!("cannot archive {}", args.source.display()))?;
     let (archive_size, payload_size) = writer.finish()?;
     let outcome = report.finish();
     if args.talk.json {
@@ -90,8 +94,16 @@ fn options(args: &Create) -> anyhow::Result<Options> {
     })
 }
 
-/// Where a file with several names was stored: position of its FILENAME and path.
-type FirstName = (u64, Box<[u8]>);
+/// Where a file with several names was stored.
+struct FirstName {
+    /// Position of its FILENAME.
+    filename: u64,
+    path: Box<[u8]>,
+    /// Names that were met, this one included.
+    met: u64,
+    /// Most names that it was said to have; the number may change while the tree is walked.
+    nlink: u64,
+}
 
 /// Encodes the steps of a walk and writes them to one file or two.
 struct Writer {
@@ -101,7 +113,7 @@ struct Writer {
     payload: Option<Output>,
     /// Where payload headers go of unified archives: nowhere, they have none.
     no_payload: Vec<u8>,
-    /// First names of files with several: by device and inode.
+    /// First names of files with several of which more may come: by device and inode.
     first_names: HashMap<(u64, u64), FirstName>,
     /// The text of `.pxarexclude-cli`, empty if there is to be none.
     exclude_cli: Vec<u8>,
@@ -110,7 +122,7 @@ struct Writer {
 
 impl Writer {
     fn new(archive: &Path, payload: Option<&Path>, excludes: &[Pattern]) -> anyhow::Result<Self> {
-        if payload.is_some_and(|payload| payload == archive) {
+        if payload.is_some_and(|payload| archive != Path::new("-") && is_same_place(payload, archive)) {
             bail!("the two files of a split archive need different names");
         }
         if payload == Some(Path::new("-")) {
@@ -131,6 +143,15 @@ impl Writer {
         Ok(Self { encoder, meta, payload, no_payload, first_names: HashMap::new(), exclude_cli, block })
     }
 
+    /// The files that are written, as far as the walk may meet them.
+    fn identities(&self) -> anyhow::Result<Vec<(u64, u64)>> {
+        [Some(&self.meta), self.payload.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|output| output.identity().transpose())
+            .collect()
+    }
+
     fn run(&mut self, mut walk: Walk, args: &Create, report: &Report) -> anyhow::Result<()> {
         let mut depth = 0usize;
         while let Some(step) = walk.next()? {
@@ -140,7 +161,7 @@ impl Writer {
                     depth += 1;
                     self.name_entry(args, report, node.path);
                     report.count(0);
-                    self.push(&Event::Directory(encoder_node(&node)))?;
+                    self.push(&Event::Directory(encoder_node(&node)), node.path)?;
                 }
                 Step::Node(node) => {
                     self.name_entry(args, report, node.path);
@@ -151,7 +172,7 @@ impl Writer {
                     if depth == 0 && !self.exclude_cli.is_empty() {
                         self.write_exclude_cli()?;
                     }
-                    self.push(&Event::Leave)?;
+                    self.push(&Event::Leave, b"")?;
                 }
                 Step::Warning(warning) if warning.what.is_loss() => report.warn(warning),
                 Step::Warning(warning) => report.line(format_args!("note: {warning}")),
@@ -162,45 +183,68 @@ impl Writer {
 
     fn name_entry(&self, args: &Create, report: &Report, path: &[u8]) {
         if args.talk.verbose {
-            report.line(walk::DisplayPath(path));
+            report.line(quoted(path));
         }
     }
 
     fn node(&mut self, mut node: walk::Node<'_>, report: &Report) -> anyhow::Result<()> {
         let content = std::mem::replace(&mut node.content, Content::None);
         let encoded = encoder_node(&node);
-        report.count(if node.kind == Kind::File { node.size } else { 0 });
+        report.count(0);
         match (node.kind, content) {
             (Kind::File, content) => {
-                let identity = (node.dev, node.ino);
-                if node.nlink > 1
-                    && let Some((filename, target)) = self.first_names.get(&identity)
-                {
-                    let (filename, target) = (*filename, target.clone());
-                    let link = Event::Hardlink { name: node.name, filename, target: &target };
-                    return self.push(&link).map(drop);
+                if node.nlink > 1 && self.link(&node, report)? {
+                    return Ok(());
                 }
-                let filename = self.push(&Event::File { node: encoded, size: node.size })?;
+                let filename = self.push(&Event::File { node: encoded, size: node.size }, node.path)?;
                 if node.nlink > 1 {
-                    self.first_names.insert(identity, (filename, node.path.into()));
+                    let new = || FirstName { filename, path: Box::default(), met: 1, nlink: node.nlink };
+                    let first = self.first_names.entry((node.dev, node.ino)).or_insert_with(new);
+                    // There is one already if its path is too long to be linked to; this may do better.
+                    (first.filename, first.path) = (filename, node.path.into());
                 }
                 match content {
-                    Content::Bytes(bytes) => self.contents(bytes),
+                    Content::Bytes(bytes) => {
+                        report.count_bytes(bytes.len() as u64);
+                        self.contents(bytes)
+                    }
                     Content::File(reader) => self.read(reader, node.path, report),
                     _ => bail!("a defect of pxkit: a file without contents in the walk"),
                 }
             }
             (Kind::Symlink, Content::Target(target)) => {
-                self.push(&Event::Symlink { node: encoded, target }).map(drop)
+                self.push(&Event::Symlink { node: encoded, target }, node.path).map(drop)
             }
             (Kind::Device, _) => {
                 let device = Device::from_dev_t(node.rdev);
-                self.push(&Event::Device { node: encoded, device }).map(drop)
+                self.push(&Event::Device { node: encoded, device }, node.path).map(drop)
             }
-            (Kind::Fifo, _) => self.push(&Event::Fifo(encoded)).map(drop),
-            (Kind::Socket, _) => self.push(&Event::Socket(encoded)).map(drop),
+            (Kind::Fifo, _) => self.push(&Event::Fifo(encoded), node.path).map(drop),
+            (Kind::Socket, _) => self.push(&Event::Socket(encoded), node.path).map(drop),
             (kind, _) => bail!("a defect of pxkit: a {} in the walk that is none", kind.name()),
         }
+    }
+
+    /// Stores a further name of a file as a hard link; says whether that was possible.
+    fn link(&mut self, node: &walk::Node<'_>, report: &Report) -> anyhow::Result<bool> {
+        let Entry::Occupied(mut first) = self.first_names.entry((node.dev, node.ino)) else {
+            return Ok(false);
+        };
+        let FirstName { filename, path, met, nlink } = first.get_mut();
+        *met += 1;
+        *nlink = node.nlink.max(*nlink);
+        if path.len() > MAX_NAME_LEN {
+            report.warn(format_args!(
+                "{}: stored as a file of its own: the path of its first name is too long for a hard link",
+                walk::DisplayPath(node.path)
+            ));
+            return Ok(false);
+        }
+        let filename = *filename;
+        // After the last name there is nothing to remember it for.
+        let target = if met >= nlink { first.remove().path } else { path.clone() };
+        self.push(&Event::Hardlink { name: node.name, filename, target: &target }, node.path)?;
+        Ok(true)
     }
 
     /// Reads a file that is too large to have been read ahead.
@@ -214,6 +258,7 @@ impl Writer {
             if bytes.is_empty() {
                 break;
             }
+            report.count_bytes(bytes.len() as u64);
             self.contents(bytes)?;
         }
         self.block = block;
@@ -228,13 +273,15 @@ impl Writer {
         let stat = Stat { mode: 0o100_600, uid, gid, ..Stat::default() };
         let node = Node { name: EXCLUDE_CLI, stat: &stat, attributes: &Attributes::new() };
         let text = std::mem::take(&mut self.exclude_cli);
-        self.push(&Event::File { node, size: text.len() as u64 })?;
+        self.push(&Event::File { node, size: text.len() as u64 }, EXCLUDE_CLI)?;
         self.contents(&text)
     }
 
-    fn push(&mut self, event: &Event<'_>) -> anyhow::Result<u64> {
+    /// Encodes an event about the node at `path`.
+    fn push(&mut self, event: &Event<'_>, path: &[u8]) -> anyhow::Result<u64> {
         let payload = self.payload.as_mut().map_or(&mut self.no_payload, Output::buffer);
-        let filename = self.encoder.push(event, self.meta.buffer(), payload)?;
+        let filename = self.encoder.push(event, self.meta.buffer(), payload);
+        let filename = filename.with_context(|| walk::DisplayPath(path).to_string())?;
         self.meta.flush_if_full()?;
         Ok(filename)
     }
@@ -264,4 +311,42 @@ impl Writer {
 
 fn encoder_node<'a>(node: &'a walk::Node<'_>) -> Node<'a> {
     Node { name: node.name, stat: &node.stat, attributes: node.attributes }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn names_are_forgotten_after_the_last() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let source = dir.path().join("src");
+        fs::create_dir_all(source.join("sub")).unwrap();
+        for name in ["a", "b"] {
+            fs::write(source.join(name), name).unwrap();
+            fs::hard_link(source.join(name), source.join(format!("{name}-2"))).unwrap();
+            fs::hard_link(source.join(name), source.join(format!("sub/{name}-3"))).unwrap();
+        }
+        let remembered = || {
+            let (archive, report) = (dir.path().join("a.pxar"), Report::new(true));
+            let cli = Cli::parse_from([Path::new("pxkit"), Path::new("create"), &archive, &source]);
+            let Command::Create(args) = cli.command else { panic!("another command") };
+            let walk = Walk::new(open_source(&source).unwrap(), options(&args).unwrap()).unwrap();
+            let mut writer = Writer::new(&archive, None, &[]).unwrap();
+            writer.run(walk, &args, &report).unwrap();
+            let mut names: Vec<_> = writer.first_names.values().map(|first| first.path.to_vec()).collect();
+            names.sort();
+            (report.entries(), report.bytes(), names)
+        };
+        // Contents count where they are stored.
+        assert_eq!(remembered(), (8, 2, vec![]));
+        // A name that does not come keeps the others waiting for it.
+        fs::rename(source.join("sub/b-3"), dir.path().join("outside")).unwrap();
+        assert_eq!(remembered(), (7, 2, vec![b"b".to_vec()]));
+    }
 }

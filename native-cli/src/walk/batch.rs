@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use pxkit_core::format::{Attributes, Kind};
-use rustix::fs::{OFlags, readlinkat};
+use rustix::fs::{OFlags, fstat, readlinkat};
 use rustix::io::Errno;
 
 use super::dir::Dir;
@@ -49,6 +49,8 @@ pub(super) struct Prepared {
     pub flags: u64,
     pub attributes: Attributes,
     pub change: Option<Change>,
+    /// What is stored instead of the listed entry: another file of this name.
+    pub instead: Option<Box<Entry>>,
     pub held: Held,
 }
 
@@ -124,7 +126,7 @@ pub(super) fn prepare(context: &Context, scratch: &mut Scratch, work: &Work, byt
 
 impl Prepared {
     fn bare(held: Held) -> Self {
-        Self { flags: 0, attributes: Attributes::new(), change: None, held }
+        Self { flags: 0, attributes: Attributes::new(), change: None, instead: None, held }
     }
 }
 
@@ -154,13 +156,23 @@ fn prepare_file(
     let file = open(work.fd.as_fd(), work.listing.c_name(entry), OFlags::empty());
     let file = file.map_err(|errno| at_open(errno, "open the file"))?;
     let mut node = Prepared::bare(Held::Nothing);
+    let stat = fstat(&file).map_err(|errno| at_open(errno, "look at the open file"))?;
+    let opened = Entry::new(entry.name_range(), &stat).map_err(Stop::Fail)?;
+    if opened.kind != Kind::File {
+        return Err(Stop::Skip(What::Replaced));
+    }
+    if (opened.dev, opened.ino) != (entry.dev, entry.ino) {
+        // As if it had been listed. What was listed would not fit the contents, nor tell of what it is a hard link.
+        node.instead = Some(Box::new(opened));
+    }
     // A copy: what one file lacks says nothing of the next, and the result must not depend on which was read first.
     let mut file_system = work.dir.file_system;
     node.flags = scratch
         .reader
         .read(file.as_fd(), Kind::File, &mut file_system, &mut node.attributes)
         .map_err(at_metadata)?;
-    if is_small(&context.options, entry) {
+    // The bounds were made for the size that was listed, so another file is not read ahead.
+    if node.instead.is_none() && is_small(&context.options, entry) {
         let start = bytes.len();
         let change = read_small(&file, entry.size as usize, bytes);
         node.change = change.map_err(|errno| Stop::Fail(Problem::Call(doing("read the file")(errno))))?;

@@ -244,7 +244,7 @@ fn stat_entry(options: &Options, dir: &OwnedFd, record: &Record, name: &CStr) ->
         Kind::Fifo => options.no_fifos,
         Kind::Socket => options.no_sockets,
         _ => false,
-    };
+    } || options.leave_out.contains(&(entry.dev, entry.ino));
     Ok((!unwanted).then_some(entry))
 }
 

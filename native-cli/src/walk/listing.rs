@@ -62,6 +62,11 @@ impl Entry {
         Stat { mode: self.mode.into(), flags, uid: self.uid, gid: self.gid, mtime }
     }
 
+    /// Where its name is in the listing.
+    pub(super) fn name_range(&self) -> Range<usize> {
+        self.name_start..self.name_start + usize::from(self.name_len)
+    }
+
     pub(super) fn nlink(&self) -> u64 {
         self.nlink.into()
     }

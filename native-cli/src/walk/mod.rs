@@ -43,7 +43,8 @@ pub enum Step<'w> {
     Warning(Warning),
 }
 
-/// A node of the tree, as it was when its directory was listed.
+/// A node of the tree, as it was when its directory was listed; a file that took the place of another since then, as it was
+/// when it was opened.
 #[derive(Debug)]
 pub struct Node<'w> {
     /// Path from the root, without slash at either end.

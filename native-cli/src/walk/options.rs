@@ -26,6 +26,8 @@ pub struct Options {
     pub no_fifos: bool,
     /// Leaves out sockets.
     pub no_sockets: bool,
+    /// Nodes to leave out without a word, by `st_dev` and `st_ino`: what is being written meanwhile.
+    pub leave_out: Vec<(u64, u64)>,
     /// What is done with nodes besides listing them.
     pub prepare: Prepare,
     /// Threads that work ahead; none at all is possible. `None` means as many as there are processors.
@@ -47,6 +49,7 @@ impl Default for Options {
             no_device_nodes: false,
             no_fifos: false,
             no_sockets: false,
+            leave_out: Vec::new(),
             prepare: Prepare::Everything,
             threads: None,
             bounds: Bounds::default(),

@@ -121,7 +121,7 @@ impl fmt::Display for WalkError {
 
 impl std::error::Error for WalkError {}
 
-/// Shows a path in messages: what is neither UTF-8 nor printable is escaped, the root is a dot.
+/// Shows a path in messages: what is neither UTF-8 nor printable is escaped, hence backslashes, too; the root is a dot.
 pub struct DisplayPath<'a>(
     /// The path.
     pub &'a [u8],
@@ -134,7 +134,11 @@ impl fmt::Display for DisplayPath<'_> {
         }
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
+                if c.is_control() || c == '\\' {
+                    write!(f, "{}", c.escape_default())?
+                } else {
+                    f.write_char(c)?
+                }
             }
             write!(f, "{}", chunk.invalid().escape_ascii())?;
         }

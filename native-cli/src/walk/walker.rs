@@ -323,6 +323,7 @@ impl Walk {
                     return Some(Step::Node(node(&self.path, name, entry, 0, &NO_ATTRIBUTES, content)));
                 };
                 let prepared = &mut batch.nodes[index - batch.range.start];
+                let entry = prepared.instead.as_deref().unwrap_or(entry);
                 let content = match std::mem::replace(&mut prepared.held, NodeHeld::Nothing) {
                     NodeHeld::Bytes(range) if entry.kind == Kind::Symlink => {
                         Content::Target(&batch.bytes[range])

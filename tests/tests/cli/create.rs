@@ -184,7 +184,15 @@ fn output_is_new_private_and_whole() {
     let meta = scratch.join("a.mpxar");
     pxkit!["create", &meta, &source, "--payload-output", &archive].fails(2, &["exists"]);
     assert_eq!(fs::read(&archive).unwrap(), before);
-    pxkit!["create", &meta, &source, "--payload-output", &meta].fails(2, &["different names"]);
+    symlink(scratch.path(), source.join("up")).unwrap();
+    let same = [meta.clone(), scratch.join("./src/../a.mpxar"), source.join("up/a.mpxar")];
+    // A source that is missing would be told later.
+    for (source, same) in same.iter().flat_map(|same| [(source.clone(), same), (scratch.join("no"), same)]) {
+        let run = pxkit!["create", &meta, &source, "--payload-output", same];
+        let words = if source.exists() { "different names" } else { "cannot open the directory" };
+        run.fails(2, &[words]);
+    }
+    fs::remove_file(source.join("up")).unwrap();
     assert!(!meta.exists());
     symlink("nowhere", scratch.join("dangling")).unwrap();
     pxkit!["create", scratch.join("dangling"), &source].fails(2, &["exists"]);
@@ -221,6 +229,40 @@ fn output_within_the_source_is_not_in_itself() {
     run.succeeds();
     let root = cli::read_split(&source.join("a.mpxar"), &source.join("a.ppxar"));
     assert_eq!(paths(&root), ["a.pxar", "file"]);
+    // This one is there before the walk begins, as are all on file systems that know no files without names.
+    let script = r#""$PXKIT" create - "$1" --payload-output "$1/b.ppxar" > "$1/b.mpxar""#;
+    Run::of(cli::shell(script, &[&source])).succeeds();
+    let root = cli::read_split(&source.join("b.mpxar"), &source.join("b.ppxar"));
+    assert_eq!(paths(&root), ["a.mpxar", "a.ppxar", "a.pxar", "file"]);
+}
+
+#[test]
+fn hard_links_to_paths_that_are_too_long() {
+    let (scratch, source) = planted(&[("z1", "contents")]);
+    fs::hard_link(source.join("z1"), source.join("z2")).unwrap();
+    fs::hard_link(source.join("z1"), source.join("z3")).unwrap();
+    // No path of this length can be given to the system, so the tree is moved below itself piece by piece.
+    let piece = "d".repeat(250);
+    fs::hard_link(source.join("z1"), source.join("file")).unwrap();
+    for _ in 0..17 {
+        let above = scratch.join("above");
+        fs::create_dir(&above).unwrap();
+        let below = if source.join(&piece).exists() { piece.as_str() } else { "file" };
+        fs::rename(source.join(below), above.join(below)).unwrap();
+        fs::rename(above, source.join(&piece)).unwrap();
+    }
+    let archive = scratch.join("a.pxar");
+    let run = pxkit!["create", &archive, &source];
+    let run = run.fails(1, &["warning: z1: stored as a file of its own", "too long for a hard link"]);
+    assert_eq!(run.err.lines().count(), 1);
+    let mut root = cli::read(&archive);
+    assert_eq!(contents(&mut root, "z1"), b"contents");
+    for name in ["z2", "z3"] {
+        let kind = &root.at_mut(name.as_bytes()).unwrap().kind;
+        assert!(matches!(kind, Kind::Hardlink { target } if target == b"z1"), "{kind:?}");
+    }
+    // The scratch directory could not be removed otherwise.
+    assert!(std::process::Command::new("rm").arg("-rf").arg(source).status().unwrap().success());
 }
 
 #[test]
@@ -304,10 +346,22 @@ fn archives_go_to_standard_output() {
     let mut root = cli::read_split(&scratch.join("a.mpxar"), &scratch.join("a.ppxar"));
     assert_eq!(contents(&mut root, "dir/other"), b"more");
     pxkit!["create", "a", &source, "--payload-output", "-"].fails(2, &["standard output"]);
-    // Whoever reads may stop.
+    let run = pxkit!["create", "-", &source, "--payload-output", scratch.join("-")].succeeds();
+    assert!(!run.out.is_empty());
+    // Not to a person, though.
+    if Path::new("/usr/bin/script").exists() {
+        let script = r#"script -qec '"$PXKIT" create - "$SOURCE"' /dev/null"#;
+        let mut command = cli::shell(script, &[]);
+        command.env("SOURCE", &source);
+        let run = Run::of(command).exits(2);
+        assert!(run.text().contains("standard output is a terminal"), "{:?}", run.text());
+    } else {
+        pxkit_tests::skip::skip("archives_go_to_standard_output", "needs script for a terminal");
+    }
+    // An archive that nobody reads to its end is none.
     let script = r#"set -o pipefail; "$PXKIT" create - "$1" | head -c 1 > /dev/null"#;
     fs::write(source.join("large"), vec![1; 1 << 22]).unwrap();
-    Run::of(cli::shell(script, &[&source])).succeeds();
+    Run::of(cli::shell(script, &[&source])).fails(2, &["Broken pipe"]);
 }
 
 #[test]
@@ -326,7 +380,7 @@ fn what_it_says() {
     );
     assert!(summary["seconds"].is_number());
     let run = pxkit!["create", scratch.join("b.pxar"), &source, "-v"].exits(0);
-    assert_eq!((run.text(), &*run.err), ("", ".\ndir\ndir/file\nother\n"));
+    assert_eq!((run.text(), &*run.err), ("", "\"/\"\n\"/dir\"\n\"/dir/file\"\n\"/other\"\n"));
     let run = pxkit!["create", scratch.join("c.pxar"), &source, "--quiet"].succeeds();
     assert_eq!(run.text(), "");
     assert_eq!(fs::read(scratch.join("b.pxar")).unwrap(), fs::read(scratch.join("c.pxar")).unwrap());
@@ -432,4 +486,17 @@ fn no_file_is_left_when_the_disk_is_full() {
         return;
     };
     run.fails(2, &["a.pxar", "No space left"]);
+}
+
+#[test]
+fn errors_of_reading_name_the_file() {
+    let (scratch, source) = planted(&[("dir/file", ""), ("before", "")]);
+    // There is nothing at the start of a process's memory.
+    let script = r#"mount --bind "/proc/$$/mem" "$1/dir/file"; "$PXKIT" create "$2/a.pxar" "$1""#;
+    let Some(run) = with_mounts("errors_of_reading_name_the_file", script, &[&source, &scratch.path()])
+    else {
+        return;
+    };
+    run.fails(2, &["dir/file: cannot read the file: Input/output error"]);
+    assert_eq!(names(scratch.path()), ["src"]);
 }

@@ -73,6 +73,71 @@ fn what_was_replaced_is_left_out() {
 }
 
 #[test]
+fn what_is_no_file_any_more_is_left_out() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let dir = TempDir::new().unwrap();
+    for (name, size) in [("a", 3), ("b", 3), ("c", 3), ("large", Bounds::default().small_file + 1), ("z", 3)]
+    {
+        write(dir.path(), name, &vec![1; size]);
+    }
+    let (lines, counts) = changed_after_listing(dir.path(), || {
+        for name in ["a", "b", "c", "large"] {
+            let path = dir.path().join(name);
+            fs::remove_file(&path).unwrap();
+            match name {
+                "b" => mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap(),
+                "c" => mknodat(CWD, &path, FileType::Socket, Mode::RWXU, 0).unwrap(),
+                _ => fs::create_dir(&path).unwrap(),
+            }
+        }
+    });
+    let what = "left out: replaced by another kind of node since it was listed";
+    let mut expected = ["a", "b", "c", "large"].map(|name| format!("warning {name}: {what}")).to_vec();
+    expected.push("z 3".into());
+    assert_eq!(lines, expected);
+    assert_eq!(counts, Counts { nodes: 2, losses: 4 });
+}
+
+#[test]
+fn another_file_of_the_name_is_stored_as_it_is() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let dir = TempDir::new().unwrap();
+    let outside = TempDir::new_in(dir.path().parent().unwrap()).unwrap();
+    let big = Bounds::default().small_file + 10;
+    // A small file for a small one, a large one for a small one, and the other way round.
+    let sizes = [("a", 3, 9), ("b", 3, big), ("c", big, 2), ("d", 3, 0)];
+    for (name, before, _) in sizes {
+        write(dir.path(), name, &vec![1; before]);
+    }
+    let mut walk = start(dir.path(), with_threads(0));
+    walk.next().unwrap();
+    for (name, _, after) in sizes {
+        let new = outside.path().join(name);
+        fs::write(&new, vec![2; after]).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::hard_link(&new, outside.path().join(format!("{name}-link"))).unwrap();
+        fs::rename(&new, dir.path().join(name)).unwrap();
+    }
+    for (name, _, after) in sizes {
+        let Some(Step::Node(node)) = walk.next().unwrap() else { panic!("a node, no warning") };
+        let on_disk = fs::metadata(dir.path().join(name)).unwrap();
+        assert_eq!((node.path, node.name), (name.as_bytes(), name.as_bytes()));
+        assert_eq!((node.dev, node.ino, node.nlink), (on_disk.dev(), on_disk.ino(), 2));
+        assert_eq!((node.stat.mode, node.stat.mtime.secs), (0o100_640, on_disk.mtime()));
+        assert_eq!(node.size, after as u64);
+        let Content::File(mut file) = node.content else { panic!("an open file") };
+        let (mut all, mut block) = (Vec::new(), Vec::new());
+        loop {
+            match file.next_block(&mut block).unwrap() {
+                [] => break,
+                bytes => all.extend_from_slice(bytes),
+            }
+        }
+        assert!(all == vec![2; after] && file.change().is_none(), "{name}");
+    }
+}
+
+#[test]
 fn sizes_are_those_of_the_listing() {
     let dir = TempDir::new().unwrap();
     let big = Bounds::default().small_file + 10;

@@ -104,4 +104,12 @@ fn paths_in_messages_are_readable() {
     assert_eq!(show(b""), ".");
     assert_eq!(show("a/ü".as_bytes()), "a/ü");
     assert_eq!(show(b"a\n\xff\x1b"), "a\\n\\xff\\u{1b}");
+    assert_eq!(show(br"a\n"), r"a\\n");
+}
+
+#[test]
+fn errors_name_the_node_and_the_action() {
+    let problem = Problem::Call(crate::linux::doing("read the file")(rustix::io::Errno::IO));
+    let error = WalkError { path: b"dir/file".to_vec(), problem };
+    assert_eq!(error.to_string(), "dir/file: cannot read the file: Input/output error (os error 5)");
 }
