@@ -12,6 +12,7 @@ use pxkit_core::decode::{Decoder, Entries, Event, Finding, Start, Step};
 use pxkit_core::format::{ItemType, PayloadRef, START_MARKER};
 
 use crate::report::wait_readable;
+use crate::text::input_name;
 
 /// A read of metadata in sequence.
 const BLOCK: usize = 256 * 1024;
@@ -280,7 +281,7 @@ pub enum FileType {
 /// # Errors
 /// Neither of them, with what it looks like; or those of reading.
 pub fn detect(stream: &mut Stream, path: &Path) -> anyhow::Result<FileType> {
-    let named = || format!("{}", path.display());
+    let named = || input_name(path);
     if !stream.fill(8).with_context(|| format!("cannot read {}", named()))? {
         bail!("{} is not a pxar archive: it has only {} bytes", named(), stream.window().len());
     }
@@ -306,7 +307,7 @@ pub fn open_archive(path: &Path) -> anyhow::Result<Stream> {
         FileType::Payload => bail!(
             "{} is the payload file of a split archive; name the metadata archive (.mpxar) here and the payload file \
              with --payload-input",
-            path.display()
+            input_name(path)
         ),
     }
 }

@@ -1,6 +1,7 @@
 //! Entries as lines of text (specification 10) and as JSON.
 
 use std::io::{self, Write};
+use std::path::{Display, Path};
 
 use jiff::tz::TimeZone;
 use pxkit_core::decode::{Content, Entry};
@@ -32,6 +33,11 @@ pub fn quote(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
         }
     }
     out.write_all(b"\"")
+}
+
+/// The name of an input as errors have it.
+pub fn input_name(path: &Path) -> Display<'_> {
+    if path == Path::new("-") { Path::new("standard input") } else { path }.display()
 }
 
 /// A path in quotes, with the leading slash of listings, for messages.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use pxkit_core::format::HEADER_SIZE;
-use pxkit_tests::{golden, odd};
+use pxkit_tests::{golden, odd, traps};
 
 /// Larger inputs make fuzzing slow.
 const MOST: usize = 4096;
@@ -39,6 +39,7 @@ fn main() {
         let split = (meta.len() as u16).to_le_bytes();
         write("access", &format!("{name}-with-payload"), &[&split, &meta, &payload]);
     }
+    extract(&write);
     attributes(&write);
     for (name, text) in [
         ("reference", &br#"{"exclude-patterns":"sub/deep/\n!keep\n/lost\nq\"\\\\x\n"}"#[..]),
@@ -54,6 +55,33 @@ fn main() {
         ("exclude-file", b"# a comment\n\n  /only/here \n!/but/this\nname/\n/dir/name"),
     ] {
         write("pattern", name, &[text]);
+    }
+}
+
+/// Archives to be extracted: with options, patterns, and where the payload file begins.
+fn extract(write: &impl Fn(&str, &str, &[&[u8]])) {
+    let add = |name: &str, [options, patterns]: [u8; 2], meta: &[u8], payload: Option<&[u8]>| {
+        let split = payload.map_or(0, |_| meta.len() as u16).to_le_bytes();
+        let payload = payload.unwrap_or_default();
+        write("extract", name, &[&[options, patterns], &split, meta, payload]);
+    };
+    for (name, head) in [("names", [0, 0]), ("attributes", [1, 0])] {
+        add(name, head, &golden::archive(&format!("{name}.pxar")), None);
+        let parts = ["mpxar", "ppxar"].map(|kind| golden::archive(&format!("{name}.{kind}")));
+        add(&format!("{name} split"), head, &parts[0], Some(&parts[1]));
+    }
+    // Two patterns of the list in the target: all, a path.
+    add("kinds without contents", [128, 0x60], &golden::archive("kinds.mpxar"), None);
+    for split in [false, true] {
+        for (n, trap) in traps::all(b"/nowhere/canary", split).into_iter().enumerate() {
+            if trap.meta.len() > MOST || trap.payload.as_ref().is_some_and(|payload| payload.len() > MOST) {
+                continue;
+            }
+            // Half of them replacing all that exists, half from a pipe.
+            let options = if n % 2 == 0 { 0b110 } else { 0 } | u8::from(n % 4 < 2);
+            let name = format!("trap {}{}", trap.name, if split { " split" } else { "" });
+            add(&name, [options, 0], &trap.meta, trap.payload.as_deref());
+        }
     }
 }
 

@@ -42,8 +42,11 @@ const FORBIDDEN_CRATES: &[&str] = &["std", "log", "rand", "time", "chrono"];
 /// The one place for calls that no crate wraps.
 const UNSAFE_ALLOWED: &[&str] = &["native-cli/src/linux/sys.rs"];
 /// A file of more lines does more than one thing, unless its reason stands here.
-const MOST_LINES: usize = 700;
-const LONG_FILES: &[&str] = &[];
+const MOST_LINES: usize = 500;
+const LONG_FILES: &[(&str, &str)] = &[
+    ("tests/tests/architecture.rs", "the rules and, for each, that it can fail"),
+    ("tests/tests/cli/create.rs", "one command; each test is short, and they share their source trees"),
+];
 
 /// A source file: its path from the root of the checkout, and its text without comments and the insides of literals.
 struct Source {
@@ -346,7 +349,8 @@ fn places_of_unsafe(sources: &[Source]) -> Vec<String> {
 }
 
 fn lengths_of_files(sources: &[Source]) -> Vec<String> {
-    let long = sources.iter().filter(|s| s.lines > MOST_LINES && !LONG_FILES.contains(&s.path.as_str()));
+    let is_listed = |path: &str| LONG_FILES.iter().any(|(listed, _)| *listed == path);
+    let long = sources.iter().filter(|source| source.lines > MOST_LINES && !is_listed(&source.path));
     long.map(|source| format!("{}: {} lines, more than {MOST_LINES}", source.path, source.lines)).collect()
 }
 
@@ -492,6 +496,6 @@ fn the_rules_about_files_can_fail() {
     assert!(complains(places_of_unsafe, "native-cli/src/main.rs", "unsafe { f() }"));
     assert!(!complains(places_of_unsafe, "native-cli/src/linux/sys.rs", "unsafe { f() }"));
     assert!(!complains(places_of_unsafe, "core/src/lib.rs", "#![forbid(unsafe_code)]"));
-    assert!(complains(lengths_of_files, "web/src/a.rs", &"\n".repeat(701)));
-    assert!(!complains(lengths_of_files, "web/src/a.rs", &"\n".repeat(700)));
+    assert!(complains(lengths_of_files, "web/src/a.rs", &"\n".repeat(MOST_LINES + 1)));
+    assert!(!complains(lengths_of_files, "web/src/a.rs", &"\n".repeat(MOST_LINES)));
 }

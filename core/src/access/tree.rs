@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use crate::decode::{Content, Entry};
 use crate::format::{Device, Error, ItemType, Kind, PayloadRef, Problem, Timestamp};
 
-/// All entries of an archive at once, one array for each field: 62 bytes for an entry and its name's.
+/// All entries of an archive at once, one array for each field: 61 bytes for an entry and its name's.
 ///
 /// Entries are numbered in archive order: the root is 0, a directory comes before all that is in it, and what is in it has
 /// the numbers up to [`Tree::end`] of the directory.

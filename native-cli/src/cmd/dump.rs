@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::cli::Dump;
 use crate::input::{FileType, ItemReader, PayloadFile, Stream, detect};
 use crate::report::{Outcome, check_signals};
-use crate::text::{attribute_json, hex, put_bytes, put_stat, quote};
+use crate::text::{attribute_json, hex, input_name, put_bytes, put_stat, quote};
 
 /// Longest prelude that is shown; longer ones are passed over.
 const PRELUDE_SHOWN: u64 = 1 << 20;
@@ -34,7 +34,7 @@ pub fn run(args: &Dump) -> anyhow::Result<Outcome> {
         FileType::Payload => payload_items(&mut dump, stream),
     };
     dump.out.flush().context("cannot write to standard output")?;
-    result.with_context(|| format!("cannot dump {}", args.archive.display()))?;
+    result.with_context(|| format!("cannot dump {}", input_name(&args.archive)))?;
     Ok(if dump.findings == 0 { Outcome::Complete } else { Outcome::Incomplete })
 }
 
@@ -351,7 +351,10 @@ fn item_text(out: &mut impl Write, item: &Item<'_>) -> io::Result<()> {
             quote(out, target)
         }
         Item::PayloadRef(reference) => write!(out, "offset {} size {}", reference.offset, reference.size),
-        Item::Goodbye { size } => write!(out, "{} records", size / RECORD_SIZE as u64),
+        Item::Goodbye { size } => {
+            let records = size / RECORD_SIZE as u64;
+            write!(out, "{records} {}", if records == 1 { "record" } else { "records" })
+        }
     }
 }
 

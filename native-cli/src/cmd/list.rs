@@ -13,7 +13,7 @@ use crate::cli::List;
 use crate::input::{EntryReader, PayloadFile, open_archive};
 use crate::report::{Outcome, Report, check_signals};
 use crate::select::Selection;
-use crate::text::{Lines, quoted};
+use crate::text::{Lines, input_name, quoted};
 
 /// Lists an archive.
 ///
@@ -25,11 +25,11 @@ pub fn run(args: &List) -> anyhow::Result<Outcome> {
     let reader = EntryReader::new(open_archive(&args.archive)?);
     let selection = Selection::new(patterns(&args.patterns, MatchType::Include)?);
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let (lines, payload_end) = (Lines::new(), HEADER_SIZE as u64);
-    let mut listing = Listing { args, report: &report, payload, selection, out, lines, payload_end };
+    let (lines, printed, payload_end) = (Lines::new(), false, HEADER_SIZE as u64);
+    let mut listing = Listing { args, report: &report, payload, selection, out, lines, printed, payload_end };
     let result = listing.run(reader);
     listing.out.flush().context("cannot write to standard output")?;
-    result.with_context(|| format!("cannot list {}", args.archive.display()))?;
+    result.with_context(|| format!("cannot list {}", input_name(&args.archive)))?;
     Ok(report.finish())
 }
 
@@ -40,6 +40,7 @@ struct Listing<'a, W: io::Write> {
     selection: Selection,
     out: W,
     lines: Lines,
+    printed: bool,
     /// End of the contents that were referred to last.
     payload_end: u64,
 }
@@ -72,6 +73,9 @@ impl<W: io::Write> Listing<'_, W> {
                 Event::End => break,
             }
         }
+        if !self.printed && !self.selection.is_all() {
+            self.report.warn("no entry matches the patterns");
+        }
         for finding in reader.findings() {
             self.report.warn(format_args!("offset {}: {}", finding.offset, finding.what));
         }
@@ -83,6 +87,7 @@ impl<W: io::Write> Listing<'_, W> {
     }
 
     fn print(&mut self, entry: &pxkit_core::decode::Entry<'_>) -> anyhow::Result<()> {
+        self.printed = true;
         if self.args.json {
             self.lines.json(&mut self.out, entry)?;
         } else if self.args.long {

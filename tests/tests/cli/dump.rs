@@ -40,6 +40,7 @@ fn every_item_is_there() {
             assert!(lines.iter().all(|line| line.get("finding").is_none()), "{file}");
             // The same as text.
             let run = pxkit!["dump", &path].succeeds();
+            assert!(!run.text().contains(" 1 records"), "{file}");
             let column = |line: &str, at: usize| line.split_whitespace().nth(at).map(str::to_owned);
             let text =
                 run.text().lines().filter(|line| !["tail", "record"].contains(&&*column(line, 2).unwrap()));
