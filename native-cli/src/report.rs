@@ -44,6 +44,11 @@ static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 /// The handlers cannot be set.
 pub fn watch_signals() -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
+    static WATCHING: AtomicBool = AtomicBool::new(false);
+    // Handlers add up, and a process that extracts many archives would call all of them.
+    if WATCHING.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     let second = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal finds the flag unset, the second one ends the program.

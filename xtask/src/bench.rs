@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -87,6 +87,8 @@ enum Clear {
 struct Side {
     command: Command,
     clear: Clear,
+    /// What the command reads, as far as clearing and waiting for the disk may have driven it out of the page cache.
+    warm: Vec<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -160,6 +162,10 @@ impl<'a> Bench<'a> {
         self.clear(&side.clear)?;
         // What earlier runs wrote must not be written back during this one.
         shell::quietly(&mut Command::new("sync"))?;
+        for file in &side.warm {
+            let mut file = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+            io::copy(&mut file, &mut io::sink())?;
+        }
         measure(&side.command, &self.dir.join("report"))
     }
 
@@ -167,16 +173,22 @@ impl<'a> Bench<'a> {
         Side {
             command: kind.create(self.pxkit, &self.dir, &self.tree),
             clear: Clear::Files(kind.files(&self.dir)),
+            warm: Vec::new(),
         }
     }
 
     fn list(&self, kind: &Kind) -> Side {
-        Side { command: kind.list(self.pxkit, &self.dir, &[]), clear: Clear::Nothing }
+        Side {
+            command: kind.list(self.pxkit, &self.dir, &[]),
+            clear: Clear::Nothing,
+            warm: kind.files(&self.dir),
+        }
     }
 
     fn extract(&self, kind: &Kind) -> Side {
         let target = self.dir.join("pxkit-tree");
-        Side { command: kind.extract(self.pxkit, &self.dir, &target), clear: Clear::Tree(target) }
+        let command = kind.extract(self.pxkit, &self.dir, &target);
+        Side { command, clear: Clear::Tree(target), warm: kind.files(&self.dir) }
     }
 
     fn tarball(&self) -> PathBuf {
@@ -186,20 +198,20 @@ impl<'a> Bench<'a> {
     fn tar_create(&self) -> Side {
         let mut command = Command::new("tar");
         command.arg("cf").arg(self.tarball()).arg("-C").arg(&self.tree).arg(".");
-        Side { command, clear: Clear::Files(vec![self.tarball()]) }
+        Side { command, clear: Clear::Files(vec![self.tarball()]), warm: Vec::new() }
     }
 
     fn tar_list(&self) -> Side {
         let mut command = Command::new("tar");
         command.arg("tf").arg(self.tarball());
-        Side { command, clear: Clear::Nothing }
+        Side { command, clear: Clear::Nothing, warm: vec![self.tarball()] }
     }
 
     fn tar_extract(&self) -> Side {
         let target = self.dir.join("tar-tree");
         let mut command = Command::new("tar");
         command.arg("xf").arg(self.tarball()).arg("-C").arg(&target);
-        Side { command, clear: Clear::Tree(target) }
+        Side { command, clear: Clear::Tree(target), warm: vec![self.tarball()] }
     }
 
     fn clear(&self, clear: &Clear) -> Result<()> {
