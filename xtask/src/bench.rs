@@ -218,7 +218,7 @@ impl<'a> Bench<'a> {
         match clear {
             Clear::Nothing => Ok(()),
             Clear::Files(files) => files.iter().try_for_each(|file| match fs::remove_file(file) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     Err(error).with_context(|| format!("cannot remove {}", file.display()))
                 }
                 _ => Ok(()),
