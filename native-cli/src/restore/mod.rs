@@ -2,8 +2,8 @@
 //!
 //! One thread reads entries in archive order, makes directories, links and special nodes, and hands files in batches to workers,
 //! which read the contents (from files; from a pipe the first thread must) and write them. A directory gets its metadata when
-//! nothing is left to be done in it: everything that works in a directory shares its [`dir::Dir`], and whoever lets go of it
-//! last finishes it.
+//! nothing is left to be done in it: everything that works in a directory shares its `dir::Dir`, and whoever lets go of it last
+//! finishes it.
 //!
 //! Nothing leaves the target directory, whatever an archive holds: every node is made by a single component of a name in an open
 //! directory, directories are opened without following symlinks, and targets of hard links are walked to in the same way.
