@@ -3,6 +3,7 @@
 mod create;
 mod dump;
 mod extract;
+mod file_systems;
 mod generated;
 mod golden;
 mod list;
