@@ -7,5 +7,6 @@ mod file_systems;
 mod generated;
 mod golden;
 mod list;
+mod progress;
 mod replace;
 mod select;
