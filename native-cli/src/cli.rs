@@ -97,9 +97,6 @@ pub struct Create {
     /// Leave out everything named lost+found
     #[arg(long)]
     pub skip_lost_and_found: bool,
-    /// Store files without the extended attributes that are too large to read, instead of failing
-    #[arg(long)]
-    pub skip_e2big_xattr: bool,
     /// Fail if a directory and those above it have more entries than this
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     pub entries_max: u64,

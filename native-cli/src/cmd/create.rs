@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{features, patterns};
 use crate::cli::Create;
-use crate::linux::{ReadOptions, raise_open_files};
+use crate::linux::raise_open_files;
 use crate::output::{Output, is_same_place};
 use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::text::quoted;
@@ -80,7 +80,6 @@ fn options(args: &Create) -> anyhow::Result<Options> {
     };
     Ok(Options {
         features: features(&args.leave_out),
-        read: ReadOptions { skip_e2big_xattr: args.skip_e2big_xattr },
         all_file_systems: args.all_file_systems,
         include_devs: args.include_dev.iter().map(device).collect::<Result<_, _>>()?,
         patterns: patterns(&args.exclude, MatchType::Exclude)?,
