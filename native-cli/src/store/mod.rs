@@ -1,0 +1,185 @@
+//! Where snapshots are kept: a repository. So far there is one kind, the datastore in a local directory; a server will be
+//! another, so everything that reads or makes a snapshot goes through the traits here.
+//!
+//! A [`Repository`] opens snapshots for reading ([`OpenSnapshot`]) and begins new ones ([`Backup`]). What is open keeps its locks until
+//! it is dropped. All of it may be used from several threads at once.
+
+mod id;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
+use pxkit_core::format::Digest;
+use pxkit_core::index::DynamicIndex;
+
+pub use id::{Group, Namespace, ParseError, SnapshotId};
+
+/// Where snapshots are kept.
+pub trait Repository: Debug + Send + Sync {
+    /// How messages name it.
+    fn name(&self) -> String;
+
+    /// The namespace and all below it.
+    ///
+    /// # Errors
+    /// It does not exist or cannot be read.
+    fn namespaces(&self, below: &Namespace) -> anyhow::Result<Vec<Namespace>>;
+
+    /// The groups of a namespace in their order (by type; numbers before other ids).
+    ///
+    /// # Errors
+    /// The namespace does not exist or cannot be read.
+    fn groups(&self, namespace: &Namespace) -> anyhow::Result<Vec<GroupInfo>>;
+
+    /// The snapshots of a group, oldest first, unfinished ones too.
+    ///
+    /// # Errors
+    /// The group does not exist or cannot be read.
+    fn snapshots(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<Vec<SnapshotInfo>>;
+
+    /// Opens a finished snapshot; nobody removes it before it is dropped.
+    ///
+    /// # Errors
+    /// It does not exist, is not finished, is being removed, or its manifest cannot be read.
+    fn open(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<Arc<dyn OpenSnapshot>>;
+
+    /// Begins a snapshot. Nobody sees it before [`Backup::finish`]; dropped without that it leaves no trace but chunks.
+    ///
+    /// # Errors
+    /// Somebody else backs up this group, garbage is being collected, the time is not after that of the last snapshot, the group
+    /// belongs to somebody else, or nothing can be written.
+    fn begin(&self, new: &NewSnapshot) -> anyhow::Result<Box<dyn Backup>>;
+
+    /// Removes a snapshot, and its group with the last one.
+    ///
+    /// # Errors
+    /// It does not exist, is protected or in use, or cannot be removed.
+    fn forget(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()>;
+}
+
+/// What is to be begun.
+#[derive(Clone, Debug)]
+pub struct NewSnapshot {
+    /// Where; it must exist, but for the root.
+    pub namespace: Namespace,
+    /// Group and time.
+    pub snapshot: SnapshotId,
+}
+
+/// A group in a listing.
+#[derive(Clone, Debug)]
+pub struct GroupInfo {
+    /// Type and id.
+    pub group: Group,
+    /// Whom it belongs to.
+    pub owner: String,
+    /// The first line of its notes.
+    pub comment: Option<String>,
+}
+
+/// A snapshot in a listing.
+#[derive(Clone, Debug)]
+pub struct SnapshotInfo {
+    /// Group and time.
+    pub id: SnapshotId,
+    /// What its manifest says; `None` if it is not finished or the manifest cannot be read.
+    pub manifest: Option<Manifest>,
+    /// Whether there is a manifest at all.
+    pub finished: bool,
+    /// It must not be removed.
+    pub protected: bool,
+    /// Names and sizes of the files on disk, the manifest too.
+    pub files: Vec<(String, u64)>,
+}
+
+/// A finished snapshot that is open for reading.
+pub trait OpenSnapshot: Debug + Send + Sync {
+    /// Group and time.
+    fn id(&self) -> &SnapshotId;
+
+    /// What it is made of.
+    fn manifest(&self) -> &Manifest;
+
+    /// The index of an archive by its name in the manifest (`root.mpxar.didx`). Checksum and size are those of the manifest.
+    ///
+    /// # Errors
+    /// The manifest names no such file, it cannot be read, or it is not what the manifest says.
+    fn index(&self, name: &str) -> anyhow::Result<DynamicIndex>;
+
+    /// The plain bytes of a blob by its name in the manifest.
+    ///
+    /// # Errors
+    /// As for [`OpenSnapshot::index`]; it is encrypted.
+    fn blob(&self, name: &str) -> anyhow::Result<Vec<u8>>;
+
+    /// The plain bytes of a chunk of an archive that is kept as `mode` says, checked against digest and length.
+    ///
+    /// # Errors
+    /// It is missing, damaged, or encrypted where it should not be, or the other way round.
+    fn chunk(&self, digest: &Digest, len: u64, mode: CryptMode) -> anyhow::Result<Vec<u8>>;
+}
+
+/// What became of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// It was not there before.
+    pub is_new: bool,
+    /// Bytes of the encoded chunk, if it is new.
+    pub encoded: u64,
+}
+
+/// A snapshot in the making.
+pub trait Backup: Debug + Send + Sync {
+    /// Group and time.
+    fn id(&self) -> &SnapshotId;
+
+    /// The last finished snapshot of the group, which cannot be removed meanwhile. Not one whose verification failed: its chunks are
+    /// to be stored again.
+    fn previous(&self) -> Option<Arc<dyn OpenSnapshot>>;
+
+    /// Marks a chunk as used and tells whether it is there. Chunks that are to be injected must have been marked.
+    ///
+    /// # Errors
+    /// Nobody can tell.
+    fn touch(&self, digest: &Digest) -> anyhow::Result<bool>;
+
+    /// Stores a chunk, whose digest the caller computed, unless it is there already.
+    ///
+    /// # Errors
+    /// It cannot be written. Nothing of it is left then.
+    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored>;
+
+    /// Starts the index of an archive by its name in the manifest (`root.mpxar.didx`).
+    ///
+    /// # Errors
+    /// It exists, or cannot be written.
+    fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>>;
+
+    /// Stores a small file by its name in the manifest (`config.conf.blob`).
+    ///
+    /// # Errors
+    /// It exists, is too large, or cannot be written.
+    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry>;
+
+    /// Makes the snapshot visible, with all that was stored durable before (as the sync level says).
+    ///
+    /// # Errors
+    /// It cannot be written, or the previous snapshot is gone. The snapshot is removed then.
+    fn finish(self: Box<Self>, manifest: &Manifest) -> anyhow::Result<()>;
+}
+
+/// An index in the making. Dropped without [`IndexWriter::finish`] it leaves no trace.
+pub trait IndexWriter: Debug + Send {
+    /// Adds a chunk that is stored already.
+    ///
+    /// # Errors
+    /// It cannot be written, or the chunk has no possible length.
+    fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()>;
+
+    /// Completes the index; returns what the manifest says of it.
+    ///
+    /// # Errors
+    /// It cannot be written, or there is no chunk.
+    fn finish(self: Box<Self>) -> anyhow::Result<FileEntry>;
+}
