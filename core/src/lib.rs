@@ -27,3 +27,4 @@ pub mod encode;
 pub mod format;
 pub mod index;
 pub mod pattern;
+pub mod reuse;

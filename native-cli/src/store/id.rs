@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn groups_have_an_order() {
-        let mut groups = ["vm/1", "host/a", "host/10", "ct/z", "host/9", "host/-"].map(|text| text.parse::<Group>());
+        let mut groups =
+            ["vm/1", "host/a", "host/10", "ct/z", "host/9", "host/-"].map(|text| text.parse::<Group>());
         assert!(groups[5].is_err());
         let mut sorted: Vec<_> = groups.iter_mut().filter_map(|group| group.clone().ok()).collect();
         sorted.sort();
