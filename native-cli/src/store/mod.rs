@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
 use pxkit_core::format::Digest;
-use pxkit_core::index::DynamicIndex;
+use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub use id::{Group, Namespace, ParseError, SnapshotId};
 
@@ -106,6 +106,12 @@ pub trait OpenSnapshot: Debug + Send + Sync {
     /// # Errors
     /// The manifest names no such file, it cannot be read, or it is not what the manifest says.
     fn index(&self, name: &str) -> anyhow::Result<DynamicIndex>;
+
+    /// The index of an image by its name in the manifest (`disk.img.fidx`). Checksum and size are those of the manifest.
+    ///
+    /// # Errors
+    /// As for [`OpenSnapshot::index`].
+    fn image(&self, name: &str) -> anyhow::Result<FixedIndex>;
 
     /// The plain bytes of a blob by its name in the manifest.
     ///
