@@ -12,6 +12,7 @@
 //! | [`blob`] | frames of chunks and small files, the manifest, the catalog |
 //! | [`chunk`] | where streams are cut into chunks |
 //! | [`index`] | indexes of chunked archives: reading, writing, which chunks hold a range |
+//! | [`reuse`] | what is unchanged, which of it keeps its chunks, and where they then lie |
 //! | [`pattern`] | the glob language of exclude lists and of partial extraction |
 #![no_std]
 #![forbid(unsafe_code)]
