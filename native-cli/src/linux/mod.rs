@@ -11,7 +11,7 @@ mod tests;
 use rustix::io::Errno;
 
 pub use apply::{Applier, Known, Report, Step, StepError, Target};
-pub use read::{AttributeReader, FileSystem, ReadOptions};
+pub use read::{AttributeReader, FileSystem, Found, ReadOptions, can_read_by_name};
 pub use sys::raise_open_files;
 
 /// A system call that failed, with what it was for.

@@ -1,10 +1,10 @@
-//! What Linux knows about an open file or directory beyond `stat` (specification 2.9 to 2.12, 7.3 to 7.5, 8.7, 8.8).
+//! What Linux knows about a file or directory beyond `stat` (specification 2.9 to 2.12, 7.3 to 7.5, 8.7, 8.8): from an open
+//! descriptor, or, where kernel and file system tell it all, by name without opening the file.
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
 
 use pxkit_core::format::{Attribute, Attributes, CHATTR_FLAGS, FAT_FLAGS, Features, FlagName, Kind, magic};
-use rustix::buffer::spare_capacity;
 use rustix::fs::{fgetxattr, flistxattr, ioctl_getflags};
 use rustix::io::Errno;
 
@@ -13,6 +13,14 @@ use super::{ACL_ACCESS, ACL_DEFAULT, CAPABILITY, CallError, doing, is_no_flags, 
 
 /// Linux lets neither the list of names nor a value be larger.
 const XATTR_MAX: usize = 64 << 10;
+/// What is offered to the kernel first, because it allocates as much as it is offered. Nearly all lists and values fit.
+const XATTR_FIRST: usize = 512;
+
+/// Flags as `file_getattr` tells them, and as the ioctl does.
+const XFLAGS: [(u64, u32); 6] =
+    [(0x08, 0x10), (0x10, 0x20), (0x20, 0x8), (0x40, 0x80), (0x80, 0x40), (0x200, 0x2000_0000)];
+/// What the ioctl tells and `statx` as `STATX_ATTR_COMPRESSED`.
+const NATIVE_COMPRESSED: u32 = 0x4;
 
 /// The file system on which a node lies, as far as its metadata depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +38,27 @@ impl FileSystem {
     pub fn new(dev: u64, magic: u64, wanted: Features) -> Self {
         Self { dev, magic, features: Features::of_file_system(magic).and(wanted) }
     }
+
+    /// Whether all that is stored of a regular file can be read by name, so that [`AttributeReader::read_by_name`] gives what
+    /// [`AttributeReader::read`] does.
+    ///
+    /// Attributes can everywhere; the flags of the ioctl are the question. `file_getattr` answers with what is common to all
+    /// file systems: append, immutable, noatime, nodump, sync, projinherit.
+    /// * XFS knows no others, in the kernel the ioctl's answer is made from this one.
+    /// * tmpfs lets only append, immutable, nodump and noatime be set, and hands down nothing else.
+    /// * ext4 (and ext2, ext3) also lets compr be set, which `statx` tells. It shows nocomp, which neither it nor what came
+    ///   before it lets anybody set, and never nocow; dirsync and projinherit are masked for regular files when flags are set
+    ///   or handed down.
+    /// * Btrfs has nocow and nocomp, f2fs likewise, overlays have what lies below, FAT and FUSE have attributes that only an
+    ///   ioctl tells. These and all others have their files opened.
+    pub fn tells_by_name(&self) -> bool {
+        matches!(self.magic, magic::EXT4 | magic::XFS | magic::TMPFS)
+    }
+
+    fn has_projects(&self) -> bool {
+        matches!(self.magic, magic::EXT4 | magic::XFS | magic::FUSE | magic::ZFS)
+            && self.features.contains(Features::QUOTA_PROJID)
+    }
 }
 
 /// How lenient reading is.
@@ -39,22 +68,73 @@ pub struct ReadOptions {
     pub skip_e2big_xattr: bool,
 }
 
+/// Whether the kernel has the calls that [`AttributeReader::read_by_name`] needs, and lets this process make them: Linux 6.17.
+/// Asks it with an open directory.
+pub fn can_read_by_name(dir: BorrowedFd<'_>) -> bool {
+    let is_missing = |errno| matches!(errno, Errno::NOSYS | Errno::PERM);
+    let xattrs = sys::listxattrat(dir, c"", &mut []).err();
+    // For this one, "not supported" is the answer of a file system.
+    let flags = sys::file_getattr(dir, c"").err();
+    // An attribute that cannot be: the call exists if it says so.
+    let value = sys::getxattrat(dir, c".", c"user.pxkit.none", &mut []).err();
+    ![xattrs, flags, value].into_iter().flatten().any(is_missing)
+}
+
+/// What was read besides attributes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The inode flags, as entries store them.
+    pub flags: u64,
+    /// Attributes were left out because of [`ReadOptions::skip_e2big_xattr`].
+    pub is_incomplete: bool,
+}
+
+/// Where to read from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Open(BorrowedFd<'a>),
+    Named { dir: BorrowedFd<'a>, name: &'a CStr },
+}
+
+impl Source<'_> {
+    fn list(self, list: &mut [u8]) -> Result<usize, Errno> {
+        first_little(list, |list| match self {
+            Self::Open(fd) => flistxattr(fd, list),
+            Self::Named { dir, name } => sys::listxattrat(dir, name, list),
+        })
+    }
+
+    fn get(self, attribute: &CStr, value: &mut [u8]) -> Result<usize, Errno> {
+        first_little(value, |value| match self {
+            Self::Open(fd) => fgetxattr(fd, attribute, value),
+            Self::Named { dir, name } => sys::getxattrat(dir, name, attribute, value),
+        })
+    }
+}
+
+fn first_little(buffer: &mut [u8], call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<usize, Errno> {
+    match call(&mut buffer[..XATTR_FIRST]) {
+        Err(Errno::RANGE) => call(buffer),
+        other => other,
+    }
+}
+
 /// Reads attributes; keeps its buffers from one file to the next.
 #[derive(Debug)]
 pub struct AttributeReader {
     options: ReadOptions,
-    names: Vec<u8>,
-    value: Vec<u8>,
+    names: Box<[u8]>,
+    value: Box<[u8]>,
 }
 
 impl AttributeReader {
     /// Allocates the buffers.
     pub fn new(options: ReadOptions) -> Self {
-        Self { options, names: Vec::with_capacity(XATTR_MAX), value: Vec::with_capacity(XATTR_MAX) }
+        Self { options, names: vec![0; XATTR_MAX].into(), value: vec![0; XATTR_MAX].into() }
     }
 
-    /// Reads the attributes of an open regular file or directory into `attributes` and returns its inode flags. A feature that
-    /// proves to be missing is removed from the file system's set.
+    /// Reads the attributes of an open regular file or directory into `attributes`, and its inode flags. A feature that proves
+    /// to be missing is removed from the file system's set.
     ///
     /// # Errors
     /// Whatever the specification does not take as "has none".
@@ -64,48 +144,91 @@ impl AttributeReader {
         kind: Kind,
         file_system: &mut FileSystem,
         attributes: &mut Attributes,
-    ) -> Result<u64, CallError> {
-        attributes.clear();
-        if file_system.features.contains(Features::XATTRS) {
-            match self.read_xattrs(fd, kind, &mut file_system.features, attributes) {
-                Err(CallError { errno: Errno::TOOBIG, .. }) if self.options.skip_e2big_xattr => {}
-                other => other?,
-            }
-        }
+    ) -> Result<Found, CallError> {
+        let is_incomplete =
+            self.read_wanted_xattrs(Source::Open(fd), kind, &mut file_system.features, attributes)?;
         let mut flags = read_flags(fd)?;
         if matches!(file_system.magic, magic::MSDOS | magic::FUSE) {
             flags |= read_fat_flags(fd)?;
         }
-        let has_projects = matches!(file_system.magic, magic::EXT4 | magic::XFS | magic::FUSE | magic::ZFS);
-        if has_projects && file_system.features.contains(Features::QUOTA_PROJID) {
+        if file_system.has_projects() {
             read_project(fd, attributes)?;
         }
-        Ok(flags)
+        Ok(Found { flags, is_incomplete })
+    }
+
+    /// Reads the same of a regular file in an open directory, on a file system that [tells all](FileSystem::tells_by_name),
+    /// without opening it; `None` if it does not after all. `is_compressed` is what `statx` says.
+    ///
+    /// # Errors
+    /// Whatever the specification does not take as "has none".
+    pub fn read_by_name(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        is_compressed: bool,
+        file_system: FileSystem,
+        attributes: &mut Attributes,
+    ) -> Result<Option<Found>, CallError> {
+        let mut features = file_system.features;
+        let source = Source::Named { dir, name };
+        let is_incomplete = self.read_wanted_xattrs(source, Kind::File, &mut features, attributes)?;
+        let attr = match sys::file_getattr(dir, name) {
+            Ok(attr) => attr,
+            Err(errno) if is_no_flags(errno) => return Ok(None),
+            Err(errno) => return Err(doing("read the inode flags")(errno)),
+        };
+        let compressed = if is_compressed { NATIVE_COMPRESSED } else { 0 };
+        let native = XFLAGS.iter().filter(|(xflag, _)| attr.xflags & xflag != 0);
+        let native = native.fold(compressed, |all, (_, native)| all | native);
+        if file_system.has_projects() {
+            push_project(attr.projid, attributes)?;
+        }
+        Ok(Some(Found { flags: from_native(&CHATTR_FLAGS, native), is_incomplete }))
+    }
+
+    /// Reads what is kept as extended attributes, if wanted; says whether some were left out.
+    fn read_wanted_xattrs(
+        &mut self,
+        source: Source<'_>,
+        kind: Kind,
+        features: &mut Features,
+        attributes: &mut Attributes,
+    ) -> Result<bool, CallError> {
+        attributes.clear();
+        if !features.contains(Features::XATTRS) {
+            return Ok(false);
+        }
+        match self.read_xattrs(source, kind, features, attributes) {
+            Err(CallError { errno: Errno::TOOBIG, .. }) if self.options.skip_e2big_xattr => Ok(true),
+            other => other.map(|()| false),
+        }
     }
 
     fn read_xattrs(
         &mut self,
-        fd: BorrowedFd<'_>,
+        source: Source<'_>,
         kind: Kind,
         features: &mut Features,
         attributes: &mut Attributes,
     ) -> Result<(), CallError> {
-        self.names.clear();
-        match flistxattr(fd, spare_capacity(&mut self.names)) {
+        let len = match source.list(&mut self.names) {
             Ok(0) | Err(Errno::BADF) => return Ok(()),
-            Ok(_) => {}
+            Ok(len) => len,
             Err(Errno::OPNOTSUPP) => {
                 *features = features.without(Features::XATTRS);
                 return Ok(());
             }
             Err(errno) => return Err(doing("list the extended attributes")(errno)),
-        }
+        };
         let (mut has_acl, mut has_fcaps) = (false, false);
-        for name in self.names.split_inclusive(|&byte| byte == 0) {
+        for name in self.names[..len].split_inclusive(|&byte| byte == 0) {
             let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
             if is_stored_xattr(name.to_bytes()) {
-                if read_value(fd, name, &mut self.value, "read an extended attribute")? == Value::Read {
-                    let attribute = Attribute::Xattr { name: name.to_bytes(), value: &self.value };
+                if let Value::Read(value) =
+                    read_value(source, name, &mut self.value, "read an extended attribute")?
+                {
+                    let attribute = Attribute::Xattr { name: name.to_bytes(), value };
                     // The only refusal that can happen here: name and value together exceed an item.
                     attributes.push(attribute).map_err(|_| too_big("store an extended attribute"))?;
                 }
@@ -116,12 +239,12 @@ impl AttributeReader {
         }
         // After the xattrs, whatever the listing's order, because that is the order of the items.
         if has_acl && features.contains(Features::ACL) {
-            self.read_acls(fd, kind, features, attributes)?;
+            self.read_acls(source, kind, features, attributes)?;
         }
         if has_fcaps && features.contains(Features::FCAPS) {
-            match read_value(fd, CAPABILITY, &mut self.value, "read the file capabilities")? {
-                Value::Read => attributes
-                    .push(Attribute::Fcaps(&self.value))
+            match read_value(source, CAPABILITY, &mut self.value, "read the file capabilities")? {
+                Value::Read(value) => attributes
+                    .push(Attribute::Fcaps(value))
                     .map_err(|_| too_big("store the file capabilities"))?,
                 Value::Unsupported => *features = features.without(Features::FCAPS),
                 Value::Missing => {}
@@ -132,7 +255,7 @@ impl AttributeReader {
 
     fn read_acls(
         &mut self,
-        fd: BorrowedFd<'_>,
+        source: Source<'_>,
         kind: Kind,
         features: &mut Features,
         attributes: &mut Attributes,
@@ -142,15 +265,15 @@ impl AttributeReader {
             if is_default && kind != Kind::Directory {
                 continue;
             }
-            match read_value(fd, name, &mut self.value, ACTION)? {
-                Value::Read => {}
+            let value = match read_value(source, name, &mut self.value, ACTION)? {
+                Value::Read(value) => value,
                 Value::Missing => continue,
                 Value::Unsupported => {
                     *features = features.without(Features::ACL);
                     return Ok(());
                 }
-            }
-            let acl = Acl::parse(&self.value).ok_or(CallError { action: ACTION, errno: Errno::INVAL })?;
+            };
+            let acl = Acl::parse(value).ok_or(CallError { action: ACTION, errno: Errno::INVAL })?;
             let pushed = if is_default { acl.push_default(attributes) } else { acl.push_access(attributes) };
             pushed.map_err(|_| too_big("store the ACL"))?;
         }
@@ -158,23 +281,21 @@ impl AttributeReader {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Value {
-    Read,
+enum Value<'v> {
+    Read(&'v [u8]),
     Missing,
     Unsupported,
 }
 
 /// Reads one attribute into `value`.
-fn read_value(
-    fd: BorrowedFd<'_>,
+fn read_value<'v>(
+    source: Source<'_>,
     name: &CStr,
-    value: &mut Vec<u8>,
+    value: &'v mut [u8],
     action: &'static str,
-) -> Result<Value, CallError> {
-    value.clear();
-    match fgetxattr(fd, name, spare_capacity(value)) {
-        Ok(_) => Ok(Value::Read),
+) -> Result<Value<'v>, CallError> {
+    match source.get(name, value) {
+        Ok(len) => Ok(Value::Read(&value[..len])),
         Err(Errno::NODATA) => Ok(Value::Missing),
         Err(Errno::OPNOTSUPP) => Ok(Value::Unsupported),
         Err(Errno::RANGE) => Err(too_big(action)),
@@ -185,6 +306,8 @@ fn read_value(
 fn too_big(action: &'static str) -> CallError {
     CallError { action, errno: Errno::TOOBIG }
 }
+
+const READ_PROJECT: &str = "read the quota project id";
 
 fn read_flags(fd: BorrowedFd<'_>) -> Result<u64, CallError> {
     match ioctl_getflags(fd) {
@@ -207,13 +330,16 @@ fn from_native(table: &[FlagName], native: u32) -> u64 {
 }
 
 fn read_project(fd: BorrowedFd<'_>, attributes: &mut Attributes) -> Result<(), CallError> {
-    const ACTION: &str = "read the quota project id";
     match sys::fs_xattr(fd) {
-        Ok(xattr) if xattr.projid != 0 => {
-            attributes.push(Attribute::QuotaProjid(xattr.projid.into())).map_err(|_| too_big(ACTION))
-        }
-        Ok(_) => Ok(()),
+        Ok(xattr) => push_project(xattr.projid, attributes),
         Err(errno) if is_no_flags(errno) => Ok(()),
-        Err(errno) => Err(doing(ACTION)(errno)),
+        Err(errno) => Err(doing(READ_PROJECT)(errno)),
     }
+}
+
+fn push_project(id: u32, attributes: &mut Attributes) -> Result<(), CallError> {
+    if id == 0 {
+        return Ok(());
+    }
+    attributes.push(Attribute::QuotaProjid(id.into())).map_err(|_| too_big(READ_PROJECT))
 }

@@ -1,7 +1,9 @@
 //! Linux calls that no crate wraps. The only unsafe code of the program.
 
-use std::os::fd::AsFd;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use rustix::io::Errno;
 use rustix::ioctl::{self, Getter, Opcode, Setter, opcode};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -49,6 +51,113 @@ pub(super) fn fat_attributes(fd: impl AsFd) -> Result<u32> {
 pub(super) fn set_fat_attributes(fd: impl AsFd, attributes: u32) -> Result<()> {
     // SAFETY: the kernel only reads one u32.
     unsafe { ioctl::ioctl(fd, Setter::<FAT_SET, u32>::new(attributes)) }
+}
+
+/// `struct file_attr` of `linux/fs.h`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FileAttr {
+    /// `FS_XFLAG_*`.
+    pub xflags: u64,
+    extsize: u32,
+    nextents: u32,
+    /// The quota project id.
+    pub projid: u32,
+    cowextsize: u32,
+}
+
+/// `struct xattr_args` of `linux/xattr.h`.
+#[repr(C, align(8))]
+struct XattrArgs {
+    value: u64,
+    size: u32,
+    flags: u32,
+}
+
+const _: () = assert!(size_of::<FileAttr>() == 24 && size_of::<XattrArgs>() == 16);
+
+// All architectures number calls that came after Linux 5.0 alike, from different beginnings; only those that begin at 0 are
+// here, others are treated like an old kernel.
+const GETXATTRAT: libc::c_long = 464;
+const LISTXATTRAT: libc::c_long = 465;
+const FILE_GETATTR: libc::c_long = 468;
+const HAS_NUMBERS: bool = cfg!(any(
+    all(target_arch = "x86_64", target_pointer_width = "64"),
+    target_arch = "x86",
+    target_arch = "aarch64",
+    target_arch = "arm",
+    target_arch = "loongarch64",
+    target_arch = "powerpc64",
+    target_arch = "riscv64",
+    target_arch = "s390x",
+));
+
+/// `listxattrat` (Linux 6.13) of the node itself, if it is a symlink. An empty name means the directory.
+pub(super) fn listxattrat(dir: BorrowedFd<'_>, name: &CStr, list: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel reads a string that ends in NUL and writes at most `list.len()` bytes to `list`.
+    answer(|| unsafe {
+        libc::syscall(
+            LISTXATTRAT,
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH,
+            list.as_mut_ptr(),
+            list.len(),
+        )
+    })
+}
+
+/// `getxattrat` (Linux 6.13) of the node itself, if it is a symlink.
+pub(super) fn getxattrat(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    attribute: &CStr,
+    value: &mut [u8],
+) -> Result<usize> {
+    let size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    let args = XattrArgs { value: value.as_mut_ptr().expose_provenance() as u64, size, flags: 0 };
+    // SAFETY: the kernel reads two strings that end in NUL and `args`, whose layout it has, and writes at most `size` bytes to
+    // `value`, which is not shorter.
+    answer(|| unsafe {
+        libc::syscall(
+            GETXATTRAT,
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            attribute.as_ptr(),
+            &raw const args,
+            size_of::<XattrArgs>(),
+        )
+    })
+}
+
+/// `file_getattr` (Linux 6.17) of the node itself, if it is a symlink. An empty name means the directory.
+pub(super) fn file_getattr(dir: BorrowedFd<'_>, name: &CStr) -> Result<FileAttr> {
+    let mut attr = FileAttr::default();
+    // SAFETY: the kernel reads a string that ends in NUL and writes at most the given size to `attr`, whose layout it has; any
+    // bytes are a valid value of it.
+    answer(|| unsafe {
+        libc::syscall(
+            FILE_GETATTR,
+            dir.as_raw_fd(),
+            name.as_ptr(),
+            &raw mut attr,
+            size_of::<FileAttr>(),
+            libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH,
+        )
+    })?;
+    Ok(attr)
+}
+
+/// What a call answered.
+fn answer(call: impl FnOnce() -> libc::c_long) -> Result<usize> {
+    if !HAS_NUMBERS {
+        return Err(Errno::NOSYS);
+    }
+    usize::try_from(call()).map_err(|_| {
+        let error = std::io::Error::last_os_error();
+        Errno::from_io_error(&error).unwrap_or(Errno::NOSYS)
+    })
 }
 
 /// Lets the process open as many files as it may without asking anybody; returns how many that are.

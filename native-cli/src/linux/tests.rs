@@ -30,8 +30,8 @@ fn file_system(features: Features) -> FileSystem {
 fn read(file: &File, kind: Kind, features: Features) -> (Attributes, u64) {
     let mut attributes = Attributes::new();
     let mut reader = AttributeReader::new(ReadOptions::default());
-    let flags = reader.read(file.as_fd(), kind, &mut file_system(features), &mut attributes).unwrap();
-    (attributes, flags)
+    let found = reader.read(file.as_fd(), kind, &mut file_system(features), &mut attributes).unwrap();
+    (attributes, found.flags)
 }
 
 fn apply(target: Target<'_>, stat: &Stat, attributes: &Attributes, known: Known) -> Vec<StepError> {

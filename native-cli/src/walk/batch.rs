@@ -1,11 +1,12 @@
 //! The task that prepares nodes that are no directories: open, read attributes, read targets and small contents.
 
+use std::ffi::CStr;
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use pxkit_core::format::{Attributes, Kind};
-use rustix::fs::{OFlags, fstat, readlinkat};
+use rustix::fs::{AtFlags, OFlags, fstat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::dir::Dir;
@@ -13,7 +14,7 @@ use super::enter::{Context, Scratch, Stop, at_metadata, at_open, open};
 use super::file::{Change, read_small};
 use super::listing::{Entry, Listing};
 use super::options::{Options, Prepare};
-use super::report::{Problem, What};
+use super::report::{Problem, Reading, What};
 use crate::linux::doing;
 
 /// What one node costs of the bound on bytes, besides its contents. For an open file: what it would have cost to read it.
@@ -41,6 +42,7 @@ pub(super) struct Batch {
     pub nodes: Vec<Prepared>,
     /// Why there are no more.
     pub failure: Option<Problem>,
+    pub reading: Reading,
 }
 
 /// A prepared node.
@@ -48,6 +50,8 @@ pub(super) struct Batch {
 pub(super) struct Prepared {
     pub flags: u64,
     pub attributes: Attributes,
+    /// Attributes were left out.
+    pub is_incomplete: bool,
     pub change: Option<Change>,
     /// What is stored instead of the listed entry: another file of this name.
     pub instead: Option<Box<Entry>>,
@@ -91,7 +95,7 @@ impl Work {
             match options.prepare {
                 Prepare::Everything if is_small(options, entry) => content += entry.size as usize,
                 Prepare::Everything => open += 1,
-                Prepare::ListOnly => {}
+                Prepare::Metadata => {}
             }
         }
         (content, open)
@@ -105,11 +109,12 @@ fn is_small(options: &Options, entry: &Entry) -> bool {
 /// Prepares nodes. `bytes` is an empty buffer, best with room for all contents.
 pub(super) fn prepare(context: &Context, scratch: &mut Scratch, work: &Work, bytes: Vec<u8>) -> Batch {
     let nodes = Vec::with_capacity(work.range.len());
-    let mut batch = Batch { range: work.range.clone(), bytes, nodes, failure: None };
+    let reading = Reading::default();
+    let mut batch = Batch { range: work.range.clone(), bytes, nodes, failure: None, reading };
     batch.bytes.reserve(work.contents(&context.options).0);
     for entry in work.entries() {
         let start = batch.bytes.len();
-        match prepare_node(context, scratch, work, entry, &mut batch.bytes) {
+        match prepare_node(context, scratch, work, entry, &mut batch) {
             Ok(node) => batch.nodes.push(node),
             Err(Stop::Skip(what)) => {
                 batch.bytes.truncate(start);
@@ -126,7 +131,8 @@ pub(super) fn prepare(context: &Context, scratch: &mut Scratch, work: &Work, byt
 
 impl Prepared {
     fn bare(held: Held) -> Self {
-        Self { flags: 0, attributes: Attributes::new(), change: None, instead: None, held }
+        let attributes = Attributes::new();
+        Self { flags: 0, attributes, is_incomplete: false, change: None, instead: None, held }
     }
 }
 
@@ -135,15 +141,54 @@ fn prepare_node(
     scratch: &mut Scratch,
     work: &Work,
     entry: &Entry,
-    bytes: &mut Vec<u8>,
+    batch: &mut Batch,
 ) -> Result<Prepared, Stop> {
     match entry.kind {
-        Kind::File if context.options.prepare == Prepare::Everything => {
-            prepare_file(context, scratch, work, entry, bytes)
+        Kind::File => {
+            if let Some(node) = read_by_name(context, scratch, work, entry)? {
+                batch.reading.by_name += 1;
+                return Ok(node);
+            }
+            let node = prepare_file(context, scratch, work, entry, &mut batch.bytes)?;
+            batch.reading.opened += 1;
+            Ok(node)
         }
-        Kind::Symlink => read_target(work, entry, bytes).map(Prepared::bare),
+        Kind::Symlink => read_target(work, entry, &mut batch.bytes).map(Prepared::bare),
         _ => Ok(Prepared::bare(Held::Nothing)),
     }
+}
+
+/// Reads a file's metadata without opening it; `None` if it has to be opened.
+fn read_by_name(
+    context: &Context,
+    scratch: &mut Scratch,
+    work: &Work,
+    entry: &Entry,
+) -> Result<Option<Prepared>, Stop> {
+    let file_system = work.dir.file_system;
+    // A single file can be a mount point, too.
+    if !context.reads_by_name(file_system) || entry.dev != file_system.dev {
+        return Ok(None);
+    }
+    let (dir, name) = (work.fd.as_fd(), work.listing.c_name(entry));
+    let mut node = Prepared::bare(Held::Nothing);
+    let found =
+        scratch.reader.read_by_name(dir, name, entry.is_compressed, file_system, &mut node.attributes);
+    let found = found.map_err(|error| at_open(error.errno, error.action))?;
+    let Some(found) = found else { return Ok(None) };
+    (node.flags, node.is_incomplete) = (found.flags, found.is_incomplete);
+    // Attributes are rare, so it costs little to make sure that they are not of a node that took this one's place: contents
+    // may come from an older archive, without anybody opening the file. Opening tells what it is.
+    if !node.attributes.is_empty() && !is_still(dir, name, entry) {
+        return Ok(None);
+    }
+    Ok(Some(node))
+}
+
+/// Whether a name still stands for the file that was listed.
+fn is_still(dir: BorrowedFd<'_>, name: &CStr, entry: &Entry) -> bool {
+    statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (entry.dev, entry.ino))
 }
 
 fn prepare_file(
@@ -167,10 +212,14 @@ fn prepare_file(
     }
     // A copy: what one file lacks says nothing of the next, and the result must not depend on which was read first.
     let mut file_system = work.dir.file_system;
-    node.flags = scratch
+    let found = scratch
         .reader
         .read(file.as_fd(), Kind::File, &mut file_system, &mut node.attributes)
         .map_err(at_metadata)?;
+    (node.flags, node.is_incomplete) = (found.flags, found.is_incomplete);
+    if context.options.prepare == Prepare::Metadata {
+        return Ok(node);
+    }
     // The bounds were made for the size that was listed, so another file is not read ahead.
     if node.instead.is_none() && is_small(&context.options, entry) {
         let start = bytes.len();

@@ -7,12 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use pxkit_core::format::{Attributes, Kind, magic};
-use rustix::fs::{AtFlags, Mode, OFlags, fstatfs, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, fstatfs, openat, statat, statx};
 use rustix::io::Errno;
 
 use super::dir::Dir;
 use super::listing::{Entry, Listing, Names, ReadError, Record};
-use super::options::{Options, Prepare};
+use super::options::Options;
 use super::report::{Problem, What};
 use super::scope::{EXCLUDE_FILE, Scope, child_path, outermost, read_exclude_file};
 use crate::linux::{AttributeReader, CallError, FileSystem, doing};
@@ -23,6 +23,15 @@ pub(super) struct Context {
     pub options: Options,
     /// The devices to stay on; all if none.
     pub devices: Option<Vec<u64>>,
+    /// The kernel tells everything by name, and that is wanted.
+    pub by_name: bool,
+}
+
+impl Context {
+    /// Whether regular files there are not to be opened.
+    pub(super) fn reads_by_name(&self, file_system: FileSystem) -> bool {
+        self.by_name && file_system.tells_by_name()
+    }
 }
 
 /// What a thread keeps from task to task.
@@ -94,13 +103,17 @@ pub(super) fn enter(
     // A mount point is looked at with the eyes of the file system above it.
     let mut looked_at = parent.map_or(own, |dir| dir.file_system);
     let mut attributes = Attributes::new();
-    let flags = scratch
+    let found = scratch
         .reader
         .read(fd.as_fd(), Kind::Directory, &mut looked_at, &mut attributes)
         .map_err(at_metadata)?;
+    let flags = found.flags;
 
     let name = place.listing.name(entry);
     let mut warnings = Vec::new();
+    if found.is_incomplete {
+        warnings.push((None, What::XattrsLeftOut));
+    }
     let left_out = left_out(context, parent, entry, own);
     if let Some(what) = left_out {
         warnings.push((None, what));
@@ -221,7 +234,7 @@ fn list(
         {
             continue;
         }
-        match stat_entry(options, fd, record, name) {
+        match stat_entry(context, dir, fd, record, name) {
             Ok(Some(entry)) => listing.entries.push(entry),
             Ok(None) => {}
             Err(Stop::Skip(what)) => warnings.push((Some(name.to_bytes().into()), what)),
@@ -236,9 +249,23 @@ fn list(
 }
 
 /// `None` if nodes of its kind are not wanted.
-fn stat_entry(options: &Options, dir: &OwnedFd, record: &Record, name: &CStr) -> Result<Option<Entry>, Stop> {
-    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| at_open(errno, "look at it"))?;
-    let entry = Entry::new(record.range(), &stat).map_err(Stop::Fail)?;
+fn stat_entry(
+    context: &Context,
+    dir: &Dir,
+    fd: &OwnedFd,
+    record: &Record,
+    name: &CStr,
+) -> Result<Option<Entry>, Stop> {
+    let options = &context.options;
+    let at_stat = |errno| at_open(errno, "look at it");
+    let entry = if context.reads_by_name(dir.file_system) {
+        let stat = statx(fd, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map_err(at_stat)?;
+        Entry::of_statx(record.range(), &stat)
+    } else {
+        let stat = statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(at_stat)?;
+        Entry::new(record.range(), &stat)
+    };
+    let entry = entry.map_err(Stop::Fail)?;
     let unwanted = match entry.kind {
         Kind::Device => options.no_device_nodes,
         Kind::Fifo => options.no_fifos,
@@ -278,10 +305,6 @@ fn split(listing: &Listing, small_file: usize) -> Vec<Range<usize>> {
 }
 
 /// Whether a range of [`split`] needs a task at all.
-pub(super) fn needs_task(options: &Options, nodes: &[Entry]) -> bool {
-    nodes.iter().any(|entry| match entry.kind {
-        Kind::Directory | Kind::Symlink => true,
-        Kind::File => options.prepare == Prepare::Everything,
-        _ => false,
-    })
+pub(super) fn needs_task(nodes: &[Entry]) -> bool {
+    nodes.iter().any(|entry| matches!(entry.kind, Kind::Directory | Kind::File | Kind::Symlink))
 }

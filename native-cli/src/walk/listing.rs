@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 
 use pxkit_core::format::{Kind, Stat, Timestamp};
-use rustix::fs::{AtFlags, FileType, RawDir, statat};
+use rustix::fs::{AtFlags, FileType, RawDir, Statx, StatxAttributes, makedev, statat};
 use rustix::io::Errno;
 
 use super::report::Problem;
@@ -22,12 +22,16 @@ pub(super) struct Entry {
     name_start: usize,
     name_len: u16,
     pub kind: Kind,
+    /// `STATX_ATTR_COMPRESSED`, if it came from `statx`.
+    pub is_compressed: bool,
     nlink: u32,
     mode: u32,
     uid: u32,
     gid: u32,
     nanos: u32,
+    ctime_nanos: u32,
     secs: i64,
+    ctime_secs: i64,
     pub size: u64,
     pub dev: u64,
     pub ino: u64,
@@ -37,23 +41,61 @@ pub(super) struct Entry {
 impl Entry {
     /// What `stat` answered; an error if the type is unknown.
     pub(super) fn new(name: Range<usize>, stat: &rustix::fs::Stat) -> Result<Self, Problem> {
-        let unknown = Problem::UnknownType { mode: stat.st_mode };
-        let kind = Stat { mode: stat.st_mode.into(), ..Stat::default() }.kind().ok_or(unknown)?;
         Ok(Self {
             name_start: name.start,
             name_len: u16::try_from(name.len()).map_err(|_| Problem::BadName)?,
-            kind,
+            kind: kind_of(stat.st_mode)?,
+            is_compressed: false,
             nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
             mode: stat.st_mode,
             uid: stat.st_uid,
             gid: stat.st_gid,
             nanos: stat.st_mtime_nsec as u32,
+            ctime_nanos: stat.st_ctime_nsec as u32,
             secs: stat.st_mtime,
+            ctime_secs: stat.st_ctime,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             dev: stat.st_dev,
             ino: stat.st_ino,
             rdev: stat.st_rdev,
         })
+    }
+
+    /// What `statx` answered, which tells a little more.
+    pub(super) fn of_statx(name: Range<usize>, stat: &Statx) -> Result<Self, Problem> {
+        let mode = stat.stx_mode.into();
+        Ok(Self {
+            name_start: name.start,
+            name_len: u16::try_from(name.len()).map_err(|_| Problem::BadName)?,
+            kind: kind_of(mode)?,
+            is_compressed: stat.stx_attributes.contains(StatxAttributes::COMPRESSED),
+            nlink: stat.stx_nlink,
+            mode,
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            nanos: stat.stx_mtime.tv_nsec,
+            ctime_nanos: stat.stx_ctime.tv_nsec,
+            secs: stat.stx_mtime.tv_sec,
+            ctime_secs: stat.stx_ctime.tv_sec,
+            size: stat.stx_size,
+            dev: makedev(stat.stx_dev_major, stat.stx_dev_minor),
+            ino: stat.stx_ino,
+            rdev: makedev(stat.stx_rdev_major, stat.stx_rdev_minor),
+        })
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            dev: self.dev,
+            ino: self.ino,
+            size: self.size,
+            mtime: Timestamp { secs: self.secs, nanos: self.nanos },
+            ctime: self.ctime(),
+        }
+    }
+
+    pub(super) fn ctime(&self) -> Timestamp {
+        Timestamp { secs: self.ctime_secs, nanos: self.ctime_nanos }
     }
 
     /// The part of its metadata that archives store, with the inode flags, which `stat` does not tell.
@@ -70,6 +112,26 @@ impl Entry {
     pub(super) fn nlink(&self) -> u64 {
         self.nlink.into()
     }
+}
+
+fn kind_of(mode: u32) -> Result<Kind, Problem> {
+    let stat = Stat { mode: mode.into(), ..Stat::default() };
+    stat.kind().ok_or(Problem::UnknownType { mode })
+}
+
+/// What tells whether a file is still the one that was listed, as it was then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `st_dev`.
+    pub dev: u64,
+    /// `st_ino`.
+    pub ino: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Time of the last change of the contents.
+    pub mtime: Timestamp,
+    /// Time of the last change of anything.
+    pub ctime: Timestamp,
 }
 
 /// The entries of a directory that are to be stored, in archive order.

@@ -12,6 +12,7 @@ mod batch;
 mod dir;
 mod enter;
 mod file;
+mod later;
 mod listing;
 mod options;
 mod pool;
@@ -22,11 +23,13 @@ mod tasks;
 mod tests;
 mod walker;
 
-use pxkit_core::format::{Attributes, Kind, Stat};
+use pxkit_core::format::{Attributes, Kind, Stat, Timestamp};
 
 pub use file::{BLOCK, Change, FileReader};
+pub use later::{Fresh, LateOpener, Later};
+pub use listing::Identity;
 pub use options::{Bounds, Options, Prepare};
-pub use report::{Counts, DisplayPath, Problem, WalkError, Warning, What};
+pub use report::{Counts, DisplayPath, Problem, Reading, WalkError, Warning, What};
 pub use walker::{Walk, open_source};
 
 /// One step of the walk.
@@ -53,9 +56,11 @@ pub struct Node<'w> {
     pub name: &'w [u8],
     /// What it is. Never [`Kind::Hardlink`]: which name of several is the file is for the consumer to decide.
     pub kind: Kind,
-    /// Mode, owner, time and, unless only listed, inode flags.
+    /// Mode, owner, time and inode flags.
     pub stat: Stat,
-    /// Attributes; none if only listed.
+    /// Time of the last change of anything, which archives do not store.
+    pub ctime: Timestamp,
+    /// Attributes; none but of regular files and directories.
     pub attributes: &'w Attributes,
     /// Bytes of contents by `stat`; this many are stored, whatever happens to the file.
     pub size: u64,
@@ -71,6 +76,13 @@ pub struct Node<'w> {
     pub content: Content<'w>,
 }
 
+impl Node<'_> {
+    /// What tells whether it is still the same when its contents are wanted.
+    pub fn identity(&self) -> Identity {
+        Identity { dev: self.dev, ino: self.ino, size: self.size, mtime: self.stat.mtime, ctime: self.ctime }
+    }
+}
+
 /// What a node holds.
 #[derive(Debug)]
 pub enum Content<'w> {
@@ -82,6 +94,6 @@ pub enum Content<'w> {
     Bytes(&'w [u8]),
     /// A larger file, open.
     File(FileReader),
-    /// A regular file that was not opened ([`Prepare::ListOnly`]).
+    /// A regular file with [`Prepare::Metadata`].
     Unread,
 }

@@ -30,6 +30,9 @@ pub struct Options {
     pub leave_out: Vec<(u64, u64)>,
     /// What is done with nodes besides listing them.
     pub prepare: Prepare,
+    /// With [`Prepare::Metadata`]: metadata is read without opening files where kernel and file system allow it. The result
+    /// is the same without, only slower.
+    pub by_name: bool,
     /// Threads that work ahead; none at all is possible. `None` means as many as there are processors.
     pub threads: Option<usize>,
     /// How far they may.
@@ -51,6 +54,7 @@ impl Default for Options {
             no_sockets: false,
             leave_out: Vec::new(),
             prepare: Prepare::Everything,
+            by_name: true,
             threads: None,
             bounds: Bounds::default(),
         }
@@ -62,8 +66,12 @@ impl Default for Options {
 pub enum Prepare {
     /// Regular files are opened, their attributes and, if small, contents read.
     Everything,
-    /// Regular files are not touched; [`super::Walk::directory`] lends the descriptor to open them by.
-    ListOnly,
+    /// The metadata of regular files is read, by name where that tells everything ([`Options::by_name`]), contents are not;
+    /// [`super::Walk::directory`] lends the descriptor to open them by.
+    ///
+    /// A file that may not be opened may be among the nodes then, unlike with `Everything`. One that was replaced after it had
+    /// been listed stands as it was, if neither has attributes; who opens it compares ([`super::Identity`]).
+    Metadata,
 }
 
 /// How much may lie ready before it is consumed. Only workers keep to it, each with one task over it at most: a directory must

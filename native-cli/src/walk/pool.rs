@@ -270,7 +270,7 @@ impl Shared {
         let listing = &entered.listing;
         let make_task = |range: &Range<usize>| {
             let nodes = &listing.entries[range.clone()];
-            if !needs_task(&self.context.options, nodes) {
+            if !needs_task(nodes) {
                 return None;
             }
             let (dir, fd, listing) = (Arc::clone(&entered.dir), Arc::clone(&entered.fd), Arc::clone(listing));

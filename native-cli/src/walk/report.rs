@@ -25,6 +25,9 @@ pub enum What {
     Replaced,
     /// The contents are not as long as they were when the directory was listed.
     Changed(Change),
+    /// It has extended attributes that are too many or too large for Linux to hand out; the node stands without them, and
+    /// without what would come after them ([`crate::linux::ReadOptions::skip_e2big_xattr`]).
+    XattrsLeftOut,
     /// The contents of a mount point are left out, as they should be.
     MountPoint {
         /// It is a view of the kernel's on itself.
@@ -62,6 +65,9 @@ impl fmt::Display for What {
             Self::LeftOut(error) => write!(f, "left out: {error}"),
             Self::Replaced => f.write_str("left out: replaced by another kind of node since it was listed"),
             Self::Changed(change) => change.fmt(f),
+            Self::XattrsLeftOut => {
+                f.write_str("extended attributes left out: too many or too large to be read")
+            }
             Self::MountPoint { is_virtual: true } => f.write_str("contents left out: virtual file system"),
             Self::MountPoint { is_virtual: false } => f.write_str("contents left out: another file system"),
             Self::ExcludeFile(error) => write!(f, "its patterns are not used: {error}"),
@@ -144,6 +150,15 @@ impl fmt::Display for DisplayPath<'_> {
         }
         Ok(())
     }
+}
+
+/// How the metadata of regular files was read with [`super::Prepare::Metadata`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Files that were not opened.
+    pub by_name: u64,
+    /// Files that were opened, because of the kernel or their file system.
+    pub opened: u64,
 }
 
 /// What a walk has seen so far.

@@ -1,7 +1,7 @@
 //! The consumer's side: takes results in order and makes steps of them.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -16,10 +16,10 @@ use super::file::FileReader;
 use super::listing::{Entry, Listing};
 use super::options::{Options, Prepare};
 use super::pool::{Held, Outcome, Pool, Unit};
-use super::report::{Counts, Problem, WalkError, Warning, What};
+use super::report::{Counts, Problem, Reading, WalkError, Warning, What};
 use super::tasks::Id;
 use super::{Content, Node, Step};
-use crate::linux::doing;
+use crate::linux::{can_read_by_name, doing};
 
 static NO_ATTRIBUTES: Attributes = Attributes::new();
 
@@ -57,6 +57,7 @@ pub struct Walk {
     /// What was consumed since a task was taken last.
     released: Held,
     counts: Counts,
+    reading: Reading,
     is_over: bool,
 }
 
@@ -115,7 +116,9 @@ impl Walk {
             .then(|| options.include_devs.iter().copied().chain([entry.dev]).collect());
         let listing = Arc::new(Listing::of_root(entry));
         let place = Place { parent: None, listing: Arc::clone(&listing), index: 0 };
-        let (pool, id) = Pool::start(Context { options, devices }, place, root);
+        let by_name =
+            options.by_name && options.prepare == Prepare::Metadata && can_read_by_name(root.as_fd());
+        let (pool, id) = Pool::start(Context { options, devices, by_name }, place, root);
         Ok(Self {
             pool,
             root: Some((listing, id)),
@@ -125,6 +128,7 @@ impl Walk {
             path: Vec::new(),
             released: Held::default(),
             counts: Counts::default(),
+            reading: Reading::default(),
             is_over: false,
         })
     }
@@ -155,9 +159,15 @@ impl Walk {
         self.counts
     }
 
-    /// The descriptor of the directory that the walk is in, with [`Prepare::ListOnly`]. Otherwise it may be closed already.
-    pub fn directory(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.frames.last()?.fd.as_ref()?.as_fd())
+    /// How the files given so far were read, with [`Prepare::Metadata`].
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// The descriptor of the directory that the walk is in, with [`Prepare::Metadata`]. Otherwise it may be closed already.
+    /// Clones of it keep it open after the walk has left the directory.
+    pub fn directory(&self) -> Option<&Arc<OwnedFd>> {
+        self.frames.last()?.fd.as_ref()
     }
 
     fn advance(&mut self) -> Result<Event, WalkError> {
@@ -217,7 +227,8 @@ impl Walk {
                             current.next += 1;
                             Some(what.clone())
                         }
-                        (_, change) => change.map(What::Changed),
+                        (_, Some(change)) => Some(What::Changed(change)),
+                        _ => std::mem::take(&mut node.is_incomplete).then_some(What::XattrsLeftOut),
                     };
                     if let Some(what) = what {
                         self.counts.losses += u64::from(what.is_loss());
@@ -237,6 +248,8 @@ impl Walk {
         self.retire_current();
         match self.pool.take(id, &mut self.released) {
             Outcome::Batch(batch, held) => {
+                self.reading.by_name += batch.reading.by_name;
+                self.reading.opened += batch.reading.opened;
                 self.current = Current { next: range.start, end: range.end, batch: Some(batch), held };
                 Ok(())
             }
@@ -288,7 +301,7 @@ impl Walk {
             }
             self.warnings.push_back(Warning { path, what });
         }
-        let keep = self.pool.options().prepare == Prepare::ListOnly;
+        let keep = self.pool.options().prepare == Prepare::Metadata;
         self.frames.push(Frame {
             above,
             index,
@@ -347,9 +360,9 @@ fn node<'w>(
     attributes: &'w Attributes,
     content: Content<'w>,
 ) -> Node<'w> {
-    let (stat, nlink) = (entry.stat(flags), entry.nlink());
+    let (stat, ctime, nlink) = (entry.stat(flags), entry.ctime(), entry.nlink());
     let Entry { kind, size, dev, ino, rdev, .. } = *entry;
-    Node { path, name, kind, stat, attributes, size, dev, ino, nlink, rdev, content }
+    Node { path, name, kind, stat, ctime, attributes, size, dev, ino, nlink, rdev, content }
 }
 
 fn push_name(path: &mut Vec<u8>, name: &[u8]) {

@@ -119,11 +119,11 @@ fn kinds_of_nodes() {
 }
 
 #[test]
-fn listing_only_touches_no_file() {
+fn metadata_alone_opens_no_file() {
     let dir = TempDir::new().unwrap();
     write(dir.path(), "sub/file", b"abc");
     std::os::unix::fs::symlink("target", dir.path().join("link")).unwrap();
-    let mut walk = start(dir.path(), Options { prepare: Prepare::ListOnly, ..with_threads(1) });
+    let mut walk = start(dir.path(), Options { prepare: Prepare::Metadata, ..with_threads(1) });
     let mut files = 0;
     loop {
         let is_file = match walk.next().unwrap() {
@@ -137,10 +137,12 @@ fn listing_only_touches_no_file() {
         };
         if is_file {
             files += 1;
-            rustix::fs::statat(walk.directory().unwrap(), "file", rustix::fs::AtFlags::empty()).unwrap();
+            rustix::fs::statat(&**walk.directory().unwrap(), "file", rustix::fs::AtFlags::empty()).unwrap();
         }
     }
     assert_eq!(files, 1);
+    let reading = walk.reading();
+    assert_eq!(reading.by_name + reading.opened, 1);
 }
 
 #[test]
