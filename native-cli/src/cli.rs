@@ -159,7 +159,15 @@ pub struct Extract {
     /// Only what matches (and what is below it); `!` in front takes back
     #[arg(long = "pattern", value_name = "PATTERN")]
     pub patterns: Vec<OsString>,
-    /// Read patterns from this file, a line each; those of --pattern come after them
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub how: Extracting,
+}
+
+/// Options of `extract` and `restore`.
+#[derive(Debug, Args)]
+pub struct Extracting {
+    /// Read patterns from this file, a line each; those of the command line come after them
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<PathBuf>,
     /// Take directories that exist
@@ -195,6 +203,13 @@ pub struct Extract {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub talk: Talk,
+}
+
+impl Extracting {
+    /// Whether files and special files replace what exists.
+    pub const fn overwrites_files(&self) -> bool {
+        self.overwrite || self.overwrite_files
+    }
 }
 
 /// `pxkit completions`

@@ -9,6 +9,7 @@ pub mod output;
 pub mod report;
 pub mod restore;
 pub mod select;
+pub mod source;
 pub mod store;
 #[cfg(test)]
 mod testing;

@@ -12,9 +12,9 @@ use pxkit_core::pattern::decode_prelude;
 use serde_json::{Map, Value};
 
 use crate::cli::Dump;
-use crate::input::{FileType, ItemReader, PayloadFile, Stream, detect};
+use crate::input::{FileType, ItemReader, Opened, Payload, Stream};
 use crate::report::{Outcome, check_signals};
-use crate::text::{attribute_json, hex, input_name, put_bytes, put_stat, quote};
+use crate::text::{attribute_json, hex, put_bytes, put_stat, quote};
 
 /// Longest prelude that is shown; longer ones are passed over.
 const PRELUDE_SHOWN: u64 = 1 << 20;
@@ -24,9 +24,9 @@ const PRELUDE_SHOWN: u64 = 1 << 20;
 /// # Errors
 /// The archive cannot be read or is damaged; what comes before the damage is shown.
 pub fn run(args: &Dump) -> anyhow::Result<Outcome> {
-    let payload = args.payload_input.as_deref().map(PayloadFile::open).transpose()?;
-    let mut stream = Stream::open(&args.archive)?;
-    let file_type = detect(&mut stream, &args.archive)?;
+    let mut opened = Opened::file(&args.archive, args.payload_input.as_deref())?;
+    let file_type = opened.detect()?;
+    let Opened { name, stream, payload, .. } = opened;
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut dump = Printer { json: args.json, only_findings: args.findings, findings: 0, out };
     let result = match file_type {
@@ -34,14 +34,14 @@ pub fn run(args: &Dump) -> anyhow::Result<Outcome> {
         FileType::Payload => payload_items(&mut dump, stream),
     };
     dump.out.flush().context("cannot write to standard output")?;
-    result.with_context(|| format!("cannot dump {}", input_name(&args.archive)))?;
+    result.with_context(|| format!("cannot dump {name}"))?;
     Ok(if dump.findings == 0 { Outcome::Complete } else { Outcome::Incomplete })
 }
 
 fn archive<W: Write>(
     dump: &mut Printer<W>,
     mut reader: ItemReader,
-    payload: Option<&PayloadFile>,
+    payload: Option<&Payload>,
 ) -> anyhow::Result<()> {
     let (mut check, mut order) = (GoodbyeCheck::new(), NameOrder::default());
     let mut bytes = Vec::new();

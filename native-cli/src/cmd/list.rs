@@ -10,33 +10,34 @@ use pxkit_core::pattern::MatchType;
 
 use super::patterns;
 use crate::cli::List;
-use crate::input::{EntryReader, PayloadFile, open_archive};
+use crate::input::{EntryReader, Opened, Payload};
 use crate::report::{Outcome, Report, check_signals};
 use crate::select::Selection;
-use crate::text::{Lines, input_name, quoted};
+use crate::text::{Lines, quoted};
 
 /// Lists an archive.
 ///
 /// # Errors
 /// The archive cannot be read or is damaged; what comes before the damage is listed.
 pub fn run(args: &List) -> anyhow::Result<Outcome> {
-    let payload = args.payload_input.as_deref().map(PayloadFile::open).transpose()?;
+    let Opened { name, stream, payload, .. } =
+        Opened::file(&args.archive, args.payload_input.as_deref())?.archive()?;
     let report = Report::new(true);
-    let reader = EntryReader::new(open_archive(&args.archive)?);
+    let reader = EntryReader::new(stream);
     let selection = Selection::new(patterns(&args.patterns, MatchType::Include)?);
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let (lines, printed, payload_end) = (Lines::new(), false, HEADER_SIZE as u64);
     let mut listing = Listing { args, report: &report, payload, selection, out, lines, printed, payload_end };
     let result = listing.run(reader);
     listing.out.flush().context("cannot write to standard output")?;
-    result.with_context(|| format!("cannot list {}", input_name(&args.archive)))?;
+    result.with_context(|| format!("cannot list {name}"))?;
     Ok(report.finish())
 }
 
 struct Listing<'a, W: io::Write> {
     args: &'a List,
     report: &'a Report,
-    payload: Option<PayloadFile>,
+    payload: Option<Payload>,
     selection: Selection,
     out: W,
     lines: Lines,

@@ -3,6 +3,7 @@
 pub mod create;
 pub mod dump;
 pub mod extract;
+pub mod extraction;
 pub mod generate;
 pub mod list;
 

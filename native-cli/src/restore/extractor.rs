@@ -13,7 +13,7 @@ use pxkit_core::format::{Attributes, Features, Kind, Stat};
 use super::dir::Dir;
 use super::file::{Contents, FileJob, Writer};
 use super::node::{NodeJob, TargetCache};
-use super::pool::{BATCH_FILES, Batch, Shared};
+use super::pool::{BATCH_FILES, BATCH_FILES_OF_CHUNK, Batch, Shared};
 use super::{Options, Sources};
 use crate::input::RandomAccess;
 use crate::report::Report;
@@ -117,7 +117,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
     pub fn run<T>(
         target: OwnedFd,
         options: Options,
-        sources: Sources<'a>,
+        sources: Sources,
         is_partial: bool,
         report: &'a Report,
         body: impl FnOnce(&mut Extractor<'_, 'a>) -> anyhow::Result<T>,
@@ -215,7 +215,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
             return Ok(false);
         }
         if matches!(entry.content, Content::Reference(_)) && self.shared.sources.payload.is_none() {
-            bail!("this is a split archive: name its payload file (.ppxar) with --payload-input");
+            bail!("this is a split archive: {}", self.shared.sources.payload_hint);
         }
         let Some(dir) = self.make_levels() else { return Ok(false) };
         self.count(entry);
@@ -347,11 +347,18 @@ impl<'s, 'a> Extractor<'s, 'a> {
     }
 
     fn push(&mut self, job: FileJob) {
-        self.batch.bytes += job.attributes.as_bytes().len();
-        self.batch.files.push(job);
-        if self.batch.files.len() >= BATCH_FILES || self.batch.bytes >= BATCH_BYTES {
+        let unit = self.shared.unit(&job.contents);
+        let is_same = unit.is_some() && unit.as_ref().map(|unit| unit.start) == self.batch.unit;
+        let most = if is_same { BATCH_FILES_OF_CHUNK } else { BATCH_FILES };
+        if self.batch.files.len() >= most || self.batch.bytes >= BATCH_BYTES {
             self.shared.push(std::mem::take(&mut self.batch));
         }
+        if let Some(unit) = unit.filter(|unit| self.batch.unit != Some(unit.start)) {
+            self.batch.unit = Some(unit.start);
+            self.shared.will_read(&job.contents, unit);
+        }
+        self.batch.bytes += job.attributes.as_bytes().len();
+        self.batch.files.push(job);
     }
 
     fn node(&mut self, entry: &Entry<'_>, dir: &Arc<Dir>, name: CString) -> anyhow::Result<()> {
@@ -400,12 +407,12 @@ impl<'s, 'a> Extractor<'s, 'a> {
         name: CString,
         first_name: u64,
     ) -> anyhow::Result<()> {
-        let Some((file, size)) = self.shared.sources.archive else {
+        let Sources { archive: Some(source), payload, .. } = &self.shared.sources else {
             bail!("it is a hard link to a file that is not selected, and the archive comes through a pipe");
         };
         let access = match self.archive.take() {
-            Some(archive) => RandomAccess::reopen(file, self.shared.sources.payload, archive),
-            None => RandomAccess::open(file, size, self.shared.sources.payload)?,
+            Some(archive) => RandomAccess::reopen(&**source, payload.as_ref(), archive),
+            None => RandomAccess::open(&**source, payload.as_ref())?,
         };
         let node = access.run(ReadNode::new(&access.archive, first_name));
         self.archive = Some(access.archive);

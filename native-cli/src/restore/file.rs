@@ -1,10 +1,8 @@
 //! Regular files: created, filled, finished.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -18,8 +16,6 @@ use super::replace::{take_place, under_free_name};
 use crate::linux::{Applier, Known, Target};
 use crate::report::check_signals;
 
-/// Bytes that are read and written at once.
-const BLOCK: usize = 1 << 20;
 /// Blocks of zeros of this size, aligned, become holes.
 const HOLE: usize = 4096;
 
@@ -173,70 +169,53 @@ impl<'s, 'a> Writer<'s, 'a> {
     }
 
     fn fill(&mut self, job: &FileJob, file: &OwnedFd) -> anyhow::Result<()> {
-        let shared = self.shared;
+        let sources = &self.shared.sources;
         let mut sparse = Sparse::default();
         match &job.contents {
             Contents::Bytes(bytes) => sparse.write(file, bytes)?,
             Contents::Inline { offset, size } => {
-                let Some((archive, _)) = shared.sources.archive else {
+                let Some(archive) = &sources.archive else {
                     bail!("a defect of pxkit: contents within an archive that cannot be positioned");
                 };
-                self.copy(archive, *offset, *size, 0, file, &mut sparse)?;
+                let Some(end) = offset.checked_add(*size).filter(|&end| end <= archive.size()) else {
+                    bail!("its contents ({size} bytes at {offset}) do not lie within the archive");
+                };
+                archive.pass(*offset..end, &mut self.block, &mut |piece| {
+                    check_signals()?;
+                    sparse.write(file, piece)
+                })?;
             }
             Contents::Payload(reference) => {
-                let Some(payload) = shared.sources.payload else {
+                let Some(payload) = &sources.payload else {
                     bail!("its contents are in the payload file, which was not given");
                 };
-                if reference.end().is_none_or(|end| end > payload.size()) {
+                let Some(end) = reference.end().filter(|&end| end <= payload.size()) else {
                     bail!(
                         "its contents ({} bytes at {}) do not lie within the payload file of {} bytes",
                         reference.size,
                         reference.offset,
                         payload.size()
                     );
-                }
-                let mut header = [0; HEADER_SIZE];
-                let first = (HEADER_SIZE as u64 + reference.size).min(BLOCK as u64) as usize;
-                // Header and contents of most files with one read.
-                self.read(payload.file(), reference.offset, first)?;
-                header.copy_from_slice(&self.block[..HEADER_SIZE]);
-                reference.check_header(&header).context("in the payload file")?;
-                sparse.write(file, &self.block[HEADER_SIZE..first])?;
-                let done = (first - HEADER_SIZE) as u64;
-                let offset = reference.offset + HEADER_SIZE as u64;
-                self.copy(payload.file(), offset, reference.size, done, file, &mut sparse)?;
+                };
+                // Header and contents of most files come in one piece.
+                let (mut header, mut known) = ([0; HEADER_SIZE], 0);
+                payload.source().pass(reference.offset..end, &mut self.block, &mut |mut piece| {
+                    check_signals()?;
+                    if known < HEADER_SIZE {
+                        let (first, rest) = piece.split_at(piece.len().min(HEADER_SIZE - known));
+                        header[known..known + first.len()].copy_from_slice(first);
+                        known += first.len();
+                        if known < HEADER_SIZE {
+                            return Ok(());
+                        }
+                        reference.check_header(&header).context("in the payload file")?;
+                        piece = rest;
+                    }
+                    sparse.write(file, piece)
+                })?;
             }
         }
         sparse.finish(file)
-    }
-
-    /// Copies `size` bytes at `offset` of `source`, of which the first `done` were copied already.
-    fn copy(
-        &mut self,
-        source: &File,
-        offset: u64,
-        size: u64,
-        mut done: u64,
-        file: &OwnedFd,
-        sparse: &mut Sparse,
-    ) -> anyhow::Result<()> {
-        while done < size {
-            check_signals()?;
-            let part = (size - done).min(BLOCK as u64) as usize;
-            self.read(source, offset + done, part)?;
-            sparse.write(file, &self.block[..part])?;
-            done += part as u64;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, source: &File, offset: u64, bytes: usize) -> anyhow::Result<()> {
-        if self.block.len() < bytes {
-            self.block.resize(bytes, 0);
-        }
-        source
-            .read_exact_at(&mut self.block[..bytes], offset)
-            .with_context(|| format!("cannot read {bytes} bytes at {offset} of the archive"))
     }
 }
 

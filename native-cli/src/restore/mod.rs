@@ -1,7 +1,8 @@
 //! Restores entries of an archive into a directory, safely and with several threads.
 //!
 //! One thread reads entries in archive order, makes directories, links and special nodes, and hands files in batches to workers,
-//! which read the contents (from files; from a pipe the first thread must) and write them. A directory gets its metadata when
+//! which read the contents (from files and chunks; from a pipe the first thread must) and write them. The files of a batch lie in as
+//! few chunks as possible, so that workers seldom wait for each other, and the chunks of batches that wait are read ahead. A directory gets its metadata when
 //! nothing is left to be done in it: everything that works in a directory shares its `dir::Dir`, and whoever lets go of it last
 //! finishes it.
 //!
@@ -15,13 +16,14 @@ mod node;
 mod pool;
 mod replace;
 
-use std::fs::File;
+use std::sync::Arc;
 
 use pxkit_core::format::Features;
 
 pub use extractor::{Extractor, Parent};
 
-use crate::input::PayloadFile;
+use crate::input::Payload;
+use crate::source::ByteSource;
 
 /// How to restore.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +47,12 @@ pub struct Options {
 }
 
 /// Where contents come from.
-#[derive(Clone, Copy, Debug)]
-pub struct Sources<'a> {
+#[derive(Clone, Debug)]
+pub struct Sources {
     /// The archive, if it can be read anywhere.
-    pub archive: Option<(&'a File, u64)>,
-    /// The payload file of a split archive.
-    pub payload: Option<&'a PayloadFile>,
+    pub archive: Option<Arc<dyn ByteSource>>,
+    /// The payload stream of a split archive.
+    pub payload: Option<Payload>,
+    /// What to do about a payload stream that is missing.
+    pub payload_hint: &'static str,
 }

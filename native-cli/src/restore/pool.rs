@@ -1,19 +1,23 @@
 //! Workers that write files, and what they share with the thread that reads the archive.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use super::file::FileJob;
+use super::file::{Contents, FileJob};
 use super::{Options, Sources};
 use crate::report::Report;
+use crate::source::ByteSource;
 use crate::text::quoted;
 
 /// Files that a worker takes at once: about what two directories of a source tree hold, so that workers seldom meet in one.
 pub const BATCH_FILES: usize = 32;
+/// Files that a worker takes at once if they lie in one chunk.
+pub const BATCH_FILES_OF_CHUNK: usize = 512;
 /// Bytes of contents held by batches that were read from a pipe.
 const QUEUED_BYTES: usize = 16 << 20;
 /// Batches that wait; with the bound on files this bounds the directories that are open.
@@ -28,7 +32,7 @@ const OPEN_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub struct Shared<'a> {
     pub options: Options,
-    pub sources: Sources<'a>,
+    pub sources: Sources,
     pub report: &'a Report,
     /// Effective user and group: the owner of what is created.
     pub owner: (u32, u32),
@@ -52,6 +56,8 @@ pub struct Batch {
     pub files: Vec<FileJob>,
     /// Bytes of contents and attributes that it holds.
     pub bytes: usize,
+    /// Where the chunk begins that holds the start of the last file's contents.
+    pub unit: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +70,7 @@ struct Queue {
 }
 
 impl<'a> Shared<'a> {
-    pub fn new(options: Options, sources: Sources<'a>, report: &'a Report) -> Self {
+    pub fn new(options: Options, sources: Sources, report: &'a Report) -> Self {
         let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         Self {
             options,
@@ -116,6 +122,30 @@ impl<'a> Shared<'a> {
     /// Whether as many directories are open as the limit on descriptors allows.
     pub fn has_most_dirs(&self) -> bool {
         self.open_dirs.load(Ordering::Relaxed) >= self.max_dirs
+    }
+
+    /// Where contents are read from, and where they begin.
+    fn place(&self, contents: &Contents) -> Option<(&dyn ByteSource, u64)> {
+        match contents {
+            Contents::Bytes(_) => None,
+            Contents::Inline { offset, .. } => Some((&**self.sources.archive.as_ref()?, *offset)),
+            Contents::Payload(reference) => {
+                Some((&**self.sources.payload.as_ref()?.source(), reference.offset))
+            }
+        }
+    }
+
+    /// The chunk in which contents begin, if they are in chunks.
+    pub fn unit(&self, contents: &Contents) -> Option<Range<u64>> {
+        let (source, offset) = self.place(contents)?;
+        source.unit(offset)
+    }
+
+    /// Has the chunk of these contents read ahead.
+    pub fn will_read(&self, contents: &Contents, unit: Range<u64>) {
+        if let Some((source, _)) = self.place(contents) {
+            source.will_read(unit);
+        }
     }
 
     /// Ends the work with an error; the first one is told.

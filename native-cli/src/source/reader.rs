@@ -1,0 +1,138 @@
+//! The chunks of a snapshot for several readers at once: decoded once, kept for a while, read ahead by threads of their own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+use pxkit_core::format::MAX_CHUNK_SIZE;
+
+use super::cache::{Cache, Cause, Key, Plain};
+use crate::store::OpenSnapshot;
+
+/// Plain bytes of chunks that are kept.
+const CACHE: u64 = 64 << 20;
+/// Chunks that wait to be read ahead; more are not.
+const WAITING: usize = 64;
+/// Threads that read ahead.
+const THREADS: usize = 8;
+
+/// Reads the chunks of one snapshot; its archives share it.
+#[derive(Debug)]
+pub struct ChunkReader {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    most_threads: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    snapshot: Arc<dyn OpenSnapshot>,
+    cache: Cache,
+    queue: Mutex<Queue>,
+    added: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    keys: VecDeque<Key>,
+    /// Threads that wait for something to do.
+    idle: usize,
+    closed: bool,
+}
+
+impl ChunkReader {
+    /// Reads the chunks of a snapshot, which stays open as long.
+    pub fn new(snapshot: Arc<dyn OpenSnapshot>) -> Self {
+        let (cache, queue, added) = (Cache::new(CACHE), Mutex::default(), Condvar::new());
+        let most_threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let shared = Arc::new(Shared { snapshot, cache, queue, added });
+        Self { shared, threads: Mutex::default(), most_threads }
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Arc<dyn OpenSnapshot> {
+        &self.shared.snapshot
+    }
+
+    /// The bytes of a chunk, exactly as many as the key says.
+    pub(super) fn get(&self, key: Key) -> Result<Plain, Cause> {
+        self.shared.cache.get(key, || self.shared.load(key))
+    }
+
+    /// Reads a chunk ahead, if there is room.
+    pub(super) fn prefetch(&self, key: Key) {
+        let mut queue = self.shared.lock();
+        if queue.keys.len() >= WAITING || queue.keys.contains(&key) {
+            return;
+        }
+        queue.keys.push_back(key);
+        let is_one_needed = queue.keys.len() > queue.idle;
+        drop(queue);
+        self.shared.added.notify_one();
+        if is_one_needed {
+            self.start_thread();
+        }
+    }
+
+    fn start_thread(&self) {
+        let mut threads = self.threads.lock().unwrap_or_else(|e| e.into_inner());
+        if threads.len() < self.most_threads {
+            let shared = self.shared.clone();
+            // Without threads nothing is read ahead, that is all.
+            threads.extend(thread::Builder::new().spawn(move || shared.work()));
+        }
+    }
+}
+
+impl Shared {
+    fn load(&self, key: Key) -> Result<Vec<u8>, String> {
+        if key.len > MAX_CHUNK_SIZE {
+            return Err(format!(
+                "the index gives it {} bytes, and no chunk has more than {MAX_CHUNK_SIZE}",
+                key.len
+            ));
+        }
+        let plain = self.snapshot.chunk(&key.digest, key.len, key.mode);
+        let plain = plain.map_err(|error| format!("{error:#}"))?;
+        if plain.len() as u64 != key.len {
+            return Err(format!("it has {} bytes, not {} as the index says", plain.len(), key.len));
+        }
+        Ok(plain)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn work(&self) {
+        while let Some(key) = self.next() {
+            self.cache.prefetch(key, || self.load(key));
+        }
+    }
+
+    fn next(&self) -> Option<Key> {
+        let mut queue = self.lock();
+        loop {
+            if queue.closed {
+                return None;
+            }
+            if let Some(key) = queue.keys.pop_front() {
+                return Some(key);
+            }
+            queue.idle += 1;
+            queue = self.added.wait(queue).unwrap_or_else(|e| e.into_inner());
+            queue.idle -= 1;
+        }
+    }
+}
+
+impl Drop for ChunkReader {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.added.notify_all();
+        for thread in self.threads.get_mut().unwrap_or_else(|e| e.into_inner()).drain(..) {
+            // Whoever wanted its chunk was told of a panic.
+            let _ = thread.join();
+        }
+    }
+}
