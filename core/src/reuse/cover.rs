@@ -15,7 +15,7 @@ pub(super) struct Cover {
     /// Old position of the first chunk.
     pub start: u64,
     /// Old position behind the first chunk.
-    first_end: u64,
+    pub first_end: u64,
     /// Old position behind the last chunk.
     pub end: u64,
     /// Old position of the file.
@@ -37,16 +37,9 @@ impl Cover {
         before.is_some_and(|before| before.last == self.first && before.to <= self.from)
     }
 
-    /// By how much the padding grows when the file is re-used behind `before`; less than 0 where it uses padding of a chunk
-    /// that is there already.
-    pub fn padding(&self, before: Option<&Self>) -> i128 {
-        let there = if self.shares(before) { self.first_end - self.start } else { 0 };
-        i128::from(self.size()) - i128::from(there) - i128::from(self.to - self.from)
-    }
-
-    /// How many chunks are injected for it behind `before`.
-    pub fn injected(&self, before: Option<&Self>) -> usize {
-        self.last - self.first + usize::from(!self.shares(before))
+    /// Whether there is but one chunk.
+    pub fn is_one_chunk(&self) -> bool {
+        self.first == self.last
     }
 }
 

@@ -8,9 +8,11 @@ mod bits;
 mod cover;
 mod decision;
 mod files;
+mod fill;
 mod join;
 mod optimal;
 mod place;
+mod steps;
 mod table;
 mod threshold;
 mod verdict;
@@ -55,3 +57,6 @@ pub fn decide(files: &Files, index: &DynamicIndex, policy: &Policy) -> Decision 
     // Chunks that fill more than a stream can hold come from an archive whose files overlap by the thousand: not worth a thought.
     Decision::new(files, index, reuses, price).unwrap_or_else(|_| Decision::encode_all(files))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 use core::fmt;
 
 use super::bits::Bits;
-use super::cover::{Cover, Cursor};
 use super::files::Files;
+use super::fill::fill;
+use super::steps::{Step, Steps};
 use crate::index::DynamicIndex;
 
 /// How much padding a snapshot may hold, inherited padding included, as a share of its live bytes ([`Files::live`]).
@@ -58,6 +59,11 @@ impl Price {
         self.0
     }
 
+    /// From units of 2^-16; at most [`Price::MOST`].
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(if raw < Self::MOST.0 { raw } else { Self::MOST.0 })
+    }
+
     fn between(low: Self, high: Self) -> Self {
         Self((low.0 * high.0).isqrt())
     }
@@ -86,39 +92,26 @@ impl Default for Optimal {
     }
 }
 
-/// Steps of the search for a price.
-const STEPS: usize = 16;
+/// Passes of the search for a price.
+const PASSES: usize = 16;
 /// With it, costs of 2^32 files in 2^34 chunks stay far below 2^127.
 const MOST_FRAGMENT: u64 = 1 << 32;
 
-/// Which files are re-used, and the price that was found.
+/// Which files are re-used, and the least price that keeps the budget; what it leaves is filled at the next lower one.
 pub(super) fn choose(files: &Files, index: &DynamicIndex, optimal: &Optimal) -> (Bits, Option<Price>) {
-    let live = files.iter().map(|file| u128::from(file.size) + 16).sum();
-    let allowed = optimal.budget.allows(live);
-    let costs = Costs { files, index, fragment: optimal.fragment.min(MOST_FRAGMENT) };
-    let padding = |price| costs.follow(price, |_, _| ()).best().padding;
-    if padding(Price::LEAST) <= allowed {
-        return (costs.choose(Price::LEAST), Some(Price::LEAST));
-    }
-    if padding(Price::MOST) > allowed {
-        return (Bits::new(files.len()), None);
-    }
-    let (mut low, mut high) = (Price::LEAST, Price::MOST);
-    for _ in 0..STEPS {
-        let middle = Price::between(low, high);
-        if padding(middle) <= allowed { high = middle } else { low = middle }
-    }
-    (costs.choose(high), Some(high))
+    let steps = Steps::new(files, index);
+    let costs = Costs::new(&steps.steps, optimal.fragment);
+    let (chosen, price) = costs.keep(optimal.budget.allows(steps.live));
+    (steps.expand(&chosen), price)
 }
 
 /// What the rules of 10.13 charge.
-struct Costs<'a> {
-    files: &'a Files,
-    index: &'a DynamicIndex,
+pub(super) struct Costs<'a> {
+    steps: &'a [Step],
     fragment: u64,
 }
 
-/// The least that some files cost, in units of 2^-16 bytes; at equal cost, the one with less padding.
+/// The least that some steps cost, in units of 2^-16 bytes; at equal cost, the one with less padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sum {
     cost: i128,
@@ -126,6 +119,7 @@ struct Sum {
 }
 
 impl Sum {
+    const ZERO: Self = Self { cost: 0, padding: 0 };
     /// More than anything: what cannot be.
     const NEVER: Self = Self { cost: i128::MAX / 2, padding: 0 };
 
@@ -135,7 +129,7 @@ impl Sum {
     }
 }
 
-/// The two states behind a file.
+/// The two states behind a step.
 #[derive(Clone, Copy, Debug)]
 struct Sums {
     encoded: Sum,
@@ -152,13 +146,46 @@ impl Sums {
     }
 }
 
-impl Costs<'_> {
+impl<'a> Costs<'a> {
+    pub fn new(steps: &'a [Step], fragment: u64) -> Self {
+        Self { steps, fragment: fragment.min(MOST_FRAGMENT) }
+    }
+
+    /// The steps to re-use so that padding is at most `allowed`, and the price if there is one.
+    fn keep(&self, allowed: i128) -> (Bits, Option<Price>) {
+        if self.padding(Price::LEAST) <= allowed {
+            return (self.choose(Price::LEAST), Some(Price::LEAST));
+        }
+        let (mut chosen, room, richer, price) = if self.padding(Price::MOST) <= allowed {
+            let (low, high) = self.search(allowed);
+            (self.choose(high), allowed - self.padding(high), low, Some(high))
+        } else {
+            (Bits::new(self.steps.len()), allowed, Price::MOST, None)
+        };
+        fill(self.steps, &mut chosen, &self.choose(richer), room);
+        (chosen, price)
+    }
+
+    /// Two prices, as near to each other as the number of passes allows: one that is too low and one that keeps the padding.
+    fn search(&self, allowed: i128) -> (Price, Price) {
+        let (mut low, mut high) = (Price::LEAST, Price::MOST);
+        for _ in 0..PASSES {
+            let middle = Price::between(low, high);
+            if self.padding(middle) <= allowed { high = middle } else { low = middle }
+        }
+        (low, high)
+    }
+
+    /// Padding of the choice that costs least at this price.
+    pub fn padding(&self, price: Price) -> i128 {
+        self.follow(price, |_, _| ()).best().padding
+    }
+
     /// The choice that costs least at this price.
-    fn choose(&self, price: Price) -> Bits {
-        let files = self.files.len();
-        // Whether the file before is re-used on the best way on which this one is encoded, or re-used.
-        let mut to_encoded = Bits::new(files);
-        let mut to_reused = Bits::new(files);
+    pub fn choose(&self, price: Price) -> Bits {
+        let steps = self.steps.len();
+        // Whether the step before is re-used on the best way on which this one is encoded, or re-used.
+        let (mut to_encoded, mut to_reused) = (Bits::new(steps), Bits::new(steps));
         let mut at = 0;
         let sums = self.follow(price, |encoded, reused| {
             to_encoded.put(at, encoded);
@@ -166,40 +193,34 @@ impl Costs<'_> {
             at += 1;
         });
         let mut reuse = sums.ends_reused();
-        let mut chosen = to_reused.clone();
-        for at in (0..files).rev() {
+        let mut chosen = Bits::new(steps);
+        for at in (0..steps).rev() {
             chosen.put(at, reuse);
             reuse = if reuse { to_reused.get(at) } else { to_encoded.get(at) };
         }
         chosen
     }
 
-    /// Goes through the files once. For each, `came` is told whether the file before is re-used on the best way on which this
+    /// Goes through the steps once. For each, `came` is told whether the one before is re-used on the best way on which this
     /// one is encoded, and on the best way on which it is re-used.
     fn follow(&self, price: Price, mut came: impl FnMut(bool, bool)) -> Sums {
-        let mut cursor = Cursor::new(self.index);
         let fragment = u128::from(self.fragment);
-        let mut before: Option<Cover> = None;
-        let mut sums = Sums { encoded: Sum { cost: 0, padding: 0 }, reused: Sum::NEVER };
-        for file in self.files.iter() {
-            let cover = cursor.file(file);
+        let mut sums = Sums { encoded: Sum::ZERO, reused: Sum::NEVER };
+        for step in self.steps {
             // A raw segment starts behind chunks.
             let broken = sums.reused.plus(fragment, 0, price);
-            let encoded = broken.min(sums.encoded);
-            let Some(cover) = cover else {
+            let encoded = broken.min(sums.encoded).plus(step.bytes.into(), 0, price);
+            if step.entries == 0 {
                 came(broken < sums.encoded, false);
                 sums = Sums { encoded, reused: Sum::NEVER };
-                before = None;
                 continue;
+            }
+            let way = |from: Sum, shares| {
+                from.plus(step.injected(shares) as u128 * fragment, step.padding(shares), price)
             };
-            let way = |from: Sum, before: Option<&Cover>| {
-                let entries = cover.injected(before) as u128;
-                from.plus(entries * fragment, cover.padding(before), price)
-            };
-            let (fresh, further) = (way(sums.encoded, None), way(sums.reused, before.as_ref()));
+            let (fresh, further) = (way(sums.encoded, false), way(sums.reused, true));
             came(broken < sums.encoded, further < fresh);
-            sums = Sums { encoded: encoded.plus(file.stored().into(), 0, price), reused: fresh.min(further) };
-            before = Some(cover);
+            sums = Sums { encoded, reused: fresh.min(further) };
         }
         sums
     }
