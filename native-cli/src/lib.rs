@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod cmd;
+pub mod codec;
 pub mod input;
 pub mod linux;
 pub mod output;

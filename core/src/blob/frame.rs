@@ -61,15 +61,9 @@ impl<'a> Frame<'a> {
             if blob.len() < len { Err(Error::new(0, None, problem)) } else { Ok(()) }
         };
         needed(PLAIN_HEADER_SIZE)?;
-        let (compressed, sealed) = match u64_at(blob, 0) {
-            UNCOMPRESSED => (false, false),
-            COMPRESSED => (true, false),
-            ENCRYPTED => (false, true),
-            BOTH => (true, true),
-            got => {
-                let expected = "the magic number of a blob";
-                return Err(Error::new(0, None, Problem::Value { expected, got }));
-            }
+        let Some((compressed, sealed)) = Self::kind(blob) else {
+            let (expected, got) = ("the magic number of a blob", u64_at(blob, 0));
+            return Err(Error::new(0, None, Problem::Value { expected, got }));
         };
         let mut seal = None;
         let mut data = &blob[PLAIN_HEADER_SIZE..];
@@ -86,6 +80,18 @@ impl<'a> Frame<'a> {
             return Err(Error::new(8, None, Problem::Value { expected, got: got.into() }));
         }
         Ok(Self { compressed, seal, data })
+    }
+
+    /// Whether a blob that starts with these bytes is compressed, and whether it is encrypted; `None` if it is no blob.
+    pub fn kind(start: &[u8]) -> Option<(bool, bool)> {
+        let magic = u64::from_le_bytes(*start.first_chunk()?);
+        match magic {
+            UNCOMPRESSED => Some((false, false)),
+            COMPRESSED => Some((true, false)),
+            ENCRYPTED => Some((false, true)),
+            BOTH => Some((true, true)),
+            _ => None,
+        }
     }
 
     /// The form in which plain bytes are stored (7.3): compressed if that is there and not larger. `compressed` is one zstd frame, or

@@ -5,6 +5,7 @@
 //! it is dropped. All of it may be used from several threads at once.
 
 mod id;
+mod local;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub use id::{Group, Namespace, ParseError, SnapshotId};
+pub use local::{ChunkError, ChunkProblem, Fault, Faults, Local, Options, Server, SyncLevel};
 
 /// Where snapshots are kept.
 pub trait Repository: Debug + Send + Sync {

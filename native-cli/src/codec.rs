@@ -1,0 +1,310 @@
+//! Big data: digests, and blobs compressed and decompressed. Core knows what the bytes of a blob mean, here is what costs time.
+//!
+//! Contexts and buffers belong to the thread and are used again, so nothing is allocated for a chunk that is stored.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use pxkit_core::blob::{CryptMode, Frame, MAX_PLAIN_SIZE, check_length};
+use pxkit_core::format::{Digest, Error, MAX_CHUNK_SIZE};
+use sha2::{Digest as _, Sha256};
+use zstd::bulk::{Compressor, Decompressor};
+
+/// What the reference uses; faster than a disk, and most of what higher levels gain.
+const LEVEL: i32 = 1;
+
+/// Why a blob gives no bytes.
+#[derive(Debug)]
+pub enum DecodeError {
+    /// It is no blob, its CRC is wrong, or it holds another number of bytes than it should.
+    Blob(Error),
+    /// It is encrypted, and there is no key.
+    Sealed,
+    /// It is encrypted and should not be, or the other way round.
+    Mode {
+        /// What it should be.
+        expected: CryptMode,
+    },
+    /// Its data are not zstd, or more than they may be.
+    Zstd(String),
+    /// Its bytes are not those that its name promises.
+    Digest {
+        /// The name.
+        expected: Digest,
+        /// What they are.
+        got: Digest,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob(error) => write!(f, "damaged: {error}"),
+            Self::Sealed => f.write_str("encrypted, and this version cannot decrypt"),
+            Self::Mode { expected: CryptMode::Encrypt } => {
+                f.write_str("not encrypted, although the manifest says that the file is")
+            }
+            Self::Mode { .. } => f.write_str("encrypted, although the manifest says that the file is not"),
+            Self::Zstd(why) => write!(f, "damaged: cannot be decompressed: {why}"),
+            Self::Digest { expected, got } => {
+                write!(f, "damaged: expected bytes with digest {expected}, got {got}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl From<Error> for DecodeError {
+    fn from(error: Error) -> Self {
+        Self::Blob(error)
+    }
+}
+
+/// The SHA-256 of bytes, with the instructions of the processor where it has them.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
+
+/// What a thread uses again and again.
+struct Zstd {
+    compressor: Compressor<'static>,
+    decompressor: Decompressor<'static>,
+    buffer: Vec<u8>,
+}
+
+thread_local! {
+    static ZSTD: RefCell<Option<Zstd>> = const { RefCell::new(None) };
+}
+
+fn with_zstd<T>(work: impl FnOnce(&mut Zstd) -> T) -> std::io::Result<T> {
+    ZSTD.with_borrow_mut(|zstd| {
+        if zstd.is_none() {
+            let (compressor, decompressor) = (Compressor::new(LEVEL)?, Decompressor::new()?);
+            *zstd = Some(Zstd { compressor, decompressor, buffer: Vec::new() });
+        }
+        Ok(work(zstd.as_mut().expect("made above")))
+    })
+}
+
+/// Hands the frame in which `plain` is stored to `then`: compressed if that is not larger (datastore specification 7.3). `then` must
+/// not encode or decode.
+///
+/// # Errors
+/// More than 128 MiB, no memory for the compressor, or that of `then`.
+pub fn encode<T>(plain: &[u8], then: impl FnOnce(&Frame<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    with_zstd(|zstd| {
+        // A buffer as large as the input: what does not fit is stored as it is.
+        if zstd.buffer.len() < plain.len() {
+            zstd.buffer.resize(plain.len(), 0);
+        }
+        let target = &mut zstd.buffer[..plain.len()];
+        let compressed = zstd.compressor.compress_to_buffer(plain, target).ok();
+        let frame = Frame::choose(plain, compressed.map(|len| &zstd.buffer[..len]))?;
+        then(&frame)
+    })
+    .context("cannot start the compressor")?
+}
+
+/// The plain bytes of a chunk, checked in the order of the specification (7.6): CRC, kind, length, digest.
+///
+/// # Errors
+/// As [`DecodeError`] says.
+pub fn decode_chunk(blob: &[u8], digest: &Digest, len: u64, mode: CryptMode) -> Result<Vec<u8>, DecodeError> {
+    let frame = check_mode(blob, mode)?;
+    let data = open_seal(&frame)?;
+    if len > MAX_CHUNK_SIZE {
+        check_length(len, MAX_CHUNK_SIZE)?;
+    }
+    let plain = if frame.compressed { decompress_known(data, len)? } else { data.to_vec() };
+    check_length(len, plain.len() as u64)?;
+    let got = self::digest(&plain);
+    if got != *digest {
+        return Err(DecodeError::Digest { expected: *digest, got });
+    }
+    Ok(plain)
+}
+
+/// The frame of a blob that is encrypted exactly if `mode` says so. All that can be said of an encrypted chunk without its key.
+///
+/// # Errors
+/// As [`DecodeError`] says.
+pub fn check_mode(blob: &[u8], mode: CryptMode) -> Result<Frame<'_>, DecodeError> {
+    let frame = Frame::parse(blob)?;
+    if frame.seal.is_some() != (mode == CryptMode::Encrypt) {
+        return Err(DecodeError::Mode { expected: mode });
+    }
+    Ok(frame)
+}
+
+/// The plain bytes of a blob of its own, at most 128 MiB. Whether it is encrypted stands in its magic number.
+///
+/// # Errors
+/// As [`DecodeError`] says.
+pub fn decode_blob(blob: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let frame = Frame::parse(blob)?;
+    let data = open_seal(&frame)?;
+    if !frame.compressed {
+        return Ok(data.to_vec());
+    }
+    let wrong = |error: std::io::Error| DecodeError::Zstd(error.to_string());
+    let mut plain = Vec::new();
+    let decoder = zstd::stream::read::Decoder::with_buffer(data).map_err(wrong)?;
+    // One byte more than allowed tells that there are too many.
+    decoder.take(MAX_PLAIN_SIZE + 1).read_to_end(&mut plain).map_err(wrong)?;
+    if plain.len() as u64 > MAX_PLAIN_SIZE {
+        return Err(DecodeError::Zstd(format!("more than {MAX_PLAIN_SIZE} bytes")));
+    }
+    Ok(plain)
+}
+
+/// The data below the encryption. The cipher has its place here, with the key that a caller gives.
+fn open_seal<'a>(frame: &Frame<'a>) -> Result<&'a [u8], DecodeError> {
+    match frame.seal {
+        None => Ok(frame.data),
+        Some(_) => Err(DecodeError::Sealed),
+    }
+}
+
+/// Decompresses all frames of `data`, which must give not more than `len` bytes.
+fn decompress_known(data: &[u8], len: u64) -> Result<Vec<u8>, DecodeError> {
+    let wrong = |error: std::io::Error| DecodeError::Zstd(error.to_string());
+    let mut plain = Vec::with_capacity(len as usize);
+    with_zstd(|zstd| zstd.decompressor.decompress_to_buffer(data, &mut plain))
+        .and_then(|result| result)
+        .map_err(wrong)?;
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(plain: &[u8]) -> Vec<u8> {
+        encode(plain, |frame| Ok(frame.to_vec())).unwrap()
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let value = |digit: u8| char::from(digit).to_digit(16).unwrap() as u8;
+        digits.chunks(2).map(|pair| value(pair[0]) << 4 | value(pair[1])).collect()
+    }
+
+    /// Bytes that no compressor makes smaller.
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let step = |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        };
+        (0..len).map(step).collect()
+    }
+
+    #[test]
+    fn digests_are_sha_256() {
+        let text = "dffd6021bb2bd5b0af676290809ec3a53191dd81c7f70a4b28688a362182986f";
+        assert_eq!(digest(b"Hello, World!").to_string(), text);
+    }
+
+    /// Behaviours 12 and 13, vectors 19.2.
+    #[test]
+    fn small_and_random_bytes_stay_as_they_are() {
+        assert_eq!(encoded(b""), hex("42ab3807be8370a1 00000000"));
+        assert_eq!(encoded(b"A"), hex("42ab3807be8370a1 8b9ed9d3 41"));
+        assert_eq!(encoded(b"Hello, World!"), hex("42ab3807be8370a1 d0c34aec 48656c6c6f2c20576f726c6421"));
+        let random = noise(100_000);
+        assert_eq!(encoded(&random)[12..], random[..]);
+        // After one that did not fit, the context works again.
+        let zeros = vec![0; 4 << 20];
+        let blob = encoded(&zeros);
+        assert_eq!(blob.len(), 159);
+        let name = digest(&zeros);
+        assert_eq!(decode_chunk(&blob, &name, 4 << 20, CryptMode::None).unwrap(), zeros);
+    }
+
+    #[test]
+    fn vectors_decode() {
+        let fox = "The quick brown fox jumps over the lazy dog. ".repeat(20);
+        let blob = hex(
+            "31b958426fb6a37f 70068143 28b52ffd608402b50100d40254686520717569636b2062726f776e20666f78206a\
+            756d7073206f76657220746865206c617a7920646f672e200100a50a2b5506",
+        );
+        assert_eq!(decode_blob(&blob).unwrap(), fox.as_bytes());
+        assert_eq!(
+            decode_chunk(&blob, &digest(fox.as_bytes()), 900, CryptMode::SignOnly).unwrap(),
+            fox.as_bytes()
+        );
+        let zeros = hex("31b958426fb6a37f a75e57c2 28b52ffd60e8024d00001000000100e32b8005");
+        assert_eq!(decode_blob(&zeros).unwrap(), [0; 1000]);
+    }
+
+    fn framed(compressed: &[u8]) -> Vec<u8> {
+        Frame { compressed: true, seal: None, data: compressed }.to_vec()
+    }
+
+    /// Several frames, with and without content size, with checksum, of another level.
+    #[test]
+    fn any_frames_decode() {
+        use std::io::Write as _;
+        let (first, second) = (noise(3000), vec![7; 50_000]);
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 19).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        encoder.write_all(&first).unwrap();
+        let mut data = encoder.finish().unwrap();
+        data.extend(zstd::bulk::compress(&second, 3).unwrap());
+        let plain = [first, second].concat();
+        let blob = framed(&data);
+        assert_eq!(decode_blob(&blob).unwrap(), plain);
+        assert_eq!(decode_chunk(&blob, &digest(&plain), 53_000, CryptMode::None).unwrap(), plain);
+    }
+
+    /// Behaviours 15, 17, 18.
+    #[test]
+    fn wrong_blobs_are_refused() {
+        let (plain, name) = (vec![1; 1000], digest(&[1; 1000]));
+        let blob = encoded(&plain);
+        let decode =
+            |blob: &[u8], len, mode| decode_chunk(blob, &name, len, mode).map_err(|error| error.to_string());
+        assert!(decode(&blob, 999, CryptMode::None).unwrap_err().contains("cannot be decompressed"));
+        assert!(
+            decode(&blob, 1001, CryptMode::None)
+                .unwrap_err()
+                .contains("expected 1001 bytes of content, got 1000")
+        );
+        assert!(decode(&blob, u64::MAX, CryptMode::None).unwrap_err().contains("got 16777216"));
+        assert!(decode(&blob, 1000, CryptMode::Encrypt).unwrap_err().contains("not encrypted, although"));
+        let sealed = hex("7b6785be222d4cf0 bda8c6e8 101112131415161718191a1b1c1d1e1f \
+            56579b9fc1fbde5047f143a4440d7c65 c23f560c885d1bf80479f20d96");
+        assert!(decode(&sealed, 13, CryptMode::None).unwrap_err().contains("encrypted, although"));
+        assert!(decode(&sealed, 13, CryptMode::Encrypt).unwrap_err().contains("cannot decrypt"));
+        assert!(matches!(decode_blob(&sealed), Err(DecodeError::Sealed)));
+        assert!(check_mode(&sealed, CryptMode::Encrypt).is_ok());
+        let other = encoded(&[2; 1000]);
+        assert!(decode(&other, 1000, CryptMode::None).unwrap_err().contains(&name.to_string()));
+        let mut damaged = blob.clone();
+        damaged[12] ^= 1;
+        assert!(decode(&damaged, 1000, CryptMode::None).unwrap_err().contains("CRC"));
+        damaged[0] ^= 1;
+        assert!(decode(&damaged, 1000, CryptMode::None).unwrap_err().contains("magic number"));
+        assert!(
+            decode(&framed(b"nonsense"), 1000, CryptMode::None)
+                .unwrap_err()
+                .contains("cannot be decompressed")
+        );
+    }
+
+    /// Behaviour 19: 129 MiB from 8 KiB.
+    #[test]
+    fn what_decompresses_to_too_much_is_refused() {
+        let bomb = framed(&zstd::bulk::compress(&vec![0; 129 << 20], 1).unwrap());
+        assert!(bomb.len() < 20_000);
+        assert!(decode_blob(&bomb).unwrap_err().to_string().contains("more than 134217728 bytes"));
+        let name = Digest::default();
+        assert!(matches!(decode_chunk(&bomb, &name, 4096, CryptMode::None), Err(DecodeError::Zstd(_))));
+    }
+}

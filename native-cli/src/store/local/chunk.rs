@@ -1,0 +1,225 @@
+//! Chunks: read, looked up, inserted, set aside (datastore specification 5).
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use pxkit_core::blob::{CryptMode, Frame, MAX_ENCODED_SIZE, PLAIN_HEADER_SIZE};
+use pxkit_core::format::Digest;
+
+use super::SyncLevel;
+use super::disk::{Disk, Temp, is_missing, is_regular, look, open_file};
+use super::layout::chunk_path;
+use super::process::Process;
+use crate::codec::{self, DecodeError};
+use crate::store::Stored;
+
+/// A chunk cannot be had.
+#[derive(Debug)]
+pub struct ChunkError {
+    /// Which.
+    pub digest: Digest,
+    /// Why.
+    pub why: ChunkProblem,
+}
+
+/// Why a chunk cannot be had.
+#[derive(Debug)]
+pub enum ChunkProblem {
+    /// There is none, or its file is empty: a remnant of a crash, or of the cache of an S3 store.
+    Missing,
+    /// Its file cannot be read.
+    Unreadable(io::Error),
+    /// It is not what it should be.
+    Wrong(DecodeError),
+}
+
+impl fmt::Display for ChunkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chunk {}: ", self.digest)?;
+        match &self.why {
+            ChunkProblem::Missing => f.write_str("missing"),
+            ChunkProblem::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            ChunkProblem::Wrong(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for ChunkError {}
+
+/// The chunks of a store.
+#[derive(Clone, Debug)]
+pub(super) struct ChunkStore {
+    /// `.chunks`.
+    pub directory: PathBuf,
+    pub disk: Disk,
+    pub process: &'static Process,
+    pub sync: SyncLevel,
+}
+
+thread_local! {
+    /// Encoded bytes of the chunk that a thread reads.
+    static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl ChunkStore {
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        self.directory.join(chunk_path(digest))
+    }
+
+    /// The plain bytes of a chunk, checked in every way.
+    pub fn read(&self, digest: &Digest, len: u64, mode: CryptMode) -> Result<Vec<u8>, ChunkError> {
+        self.with_encoded(digest, |blob| codec::decode_chunk(blob, digest, len, mode))
+    }
+
+    /// Checks what can be checked of a chunk without the key: that it is encrypted, and its CRC.
+    pub fn check_sealed(&self, digest: &Digest) -> Result<(), ChunkError> {
+        self.with_encoded(digest, |blob| codec::check_mode(blob, CryptMode::Encrypt).map(drop))
+    }
+
+    fn with_encoded<T>(
+        &self,
+        digest: &Digest,
+        work: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+    ) -> Result<T, ChunkError> {
+        let wrap = |why| ChunkError { digest: *digest, why };
+        ENCODED.with_borrow_mut(|blob| {
+            read_encoded(&self.path(digest), blob).map_err(|error| {
+                let why =
+                    if is_missing(&error) { ChunkProblem::Missing } else { ChunkProblem::Unreadable(error) };
+                wrap(why)
+            })?;
+            if blob.is_empty() {
+                return Err(wrap(ChunkProblem::Missing));
+            }
+            work(blob).map_err(|error| wrap(ChunkProblem::Wrong(error)))
+        })
+    }
+
+    /// Marks a chunk as used; its encoded length, or `None` if it is not there.
+    pub fn touch(&self, digest: &Digest) -> anyhow::Result<Option<u64>> {
+        let path = self.path(digest);
+        let _alone = self.process.chunk_mutex(digest);
+        let touched = self.touch_file(&path).with_context(|| format!("cannot look for chunk {digest}"))?;
+        Ok(touched)
+    }
+
+    /// Under the mutex: an empty file is no chunk.
+    fn touch_file(&self, path: &Path) -> io::Result<Option<u64>> {
+        let Some(stat) = look(path)? else { return Ok(None) };
+        if !is_regular(&stat) {
+            return Err(io::Error::other(format!("{} is not a regular file", path.display())));
+        }
+        if stat.st_size == 0 {
+            return Ok(None);
+        }
+        match self.disk.touch(path) {
+            Err(error) if is_missing(&error) => Ok(None),
+            result => result.map(|()| Some(stat.st_size as u64)),
+        }
+    }
+
+    /// Stores a chunk whose digest is known to be right, unless it is there.
+    pub fn insert_plain(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<(Stored, u64)> {
+        if let Some(len) = self.touch(digest)? {
+            return Ok((Stored { is_new: false, encoded: 0 }, len));
+        }
+        codec::encode(plain, |frame| self.insert(digest, frame))
+    }
+
+    /// Inserts a blob under its digest (5.2); what became of it, and how long the file is now.
+    pub fn insert(&self, digest: &Digest, frame: &Frame<'_>) -> anyhow::Result<(Stored, u64)> {
+        let path = self.path(digest);
+        let header = frame.header();
+        let new_len = (header.as_ref().len() + frame.data.len()) as u64;
+        let _alone = self.process.chunk_mutex(digest);
+        let what = || format!("cannot store chunk {digest}");
+        if let Some(stat) = look(&path).with_context(what)? {
+            if !is_regular(&stat) {
+                bail!("cannot store chunk {digest}: {} is not a regular file", path.display());
+            }
+            let old_len = stat.st_size as u64;
+            let keeps = old_len != 0
+                && (old_len == new_len
+                    || self.keeps_other(&path, frame, old_len, new_len).with_context(what)?);
+            // Whoever removed it since then makes room for the new one.
+            if keeps && self.touch_file(&path).with_context(what)?.is_some() {
+                return Ok((Stored { is_new: false, encoded: 0 }, old_len));
+            }
+        }
+        self.write(&path, &mut [header.as_ref(), frame.data]).with_context(what)?;
+        Ok((Stored { is_new: true, encoded: new_len }, new_len))
+    }
+
+    /// Whether a file of another length stays.
+    fn keeps_other(
+        &self,
+        path: &Path,
+        frame: &Frame<'_>,
+        old_len: u64,
+        new_len: u64,
+    ) -> anyhow::Result<bool> {
+        if frame.seal.is_none() && old_len < new_len {
+            return Ok(true);
+        }
+        let mut start = Vec::new();
+        open_file(path)?.0.take(PLAIN_HEADER_SIZE as u64).read_to_end(&mut start)?;
+        match (frame.seal.is_some(), Frame::kind(&start)) {
+            (true, Some((_, false))) => {
+                bail!("there is a plain chunk of that name, and this one is encrypted")
+            }
+            (true, Some((false, true))) if !frame.compressed => {
+                bail!("there is an encrypted chunk of that name with another length")
+            }
+            (true, _) => Ok(true),
+            (false, Some((_, true))) => {
+                bail!("there is an encrypted chunk of that name, and this one is plain")
+            }
+            (false, _) => Ok(false),
+        }
+    }
+
+    fn write(&self, path: &Path, parts: &mut [&[u8]]) -> io::Result<()> {
+        let mut temp = match Temp::beside(&self.disk, path) {
+            // Copies of stores may lack directories that were empty.
+            Err(error) if is_missing(&error) => {
+                let directory = path.parent().unwrap_or(&self.directory);
+                self.disk.ensure_dir(directory, 0o750)?;
+                Temp::beside(&self.disk, path)?
+            }
+            result => result?,
+        };
+        temp.write(parts)?;
+        temp.publish(self.sync == SyncLevel::File)
+    }
+
+    /// Sets a chunk aside that is damaged; its new name, or `None` if it is gone already (5.5).
+    pub fn set_aside(&self, digest: &Digest) -> io::Result<Option<PathBuf>> {
+        let path = self.path(digest);
+        let _alone = self.process.chunk_mutex(digest);
+        let name = |number: u8| path.with_extension(format!("{number}.bad"));
+        let free = (0..9).find(|&number| matches!(look(&name(number)), Ok(None)));
+        let target = name(free.unwrap_or(9));
+        match self.disk.rename(&path, &target) {
+            Err(error) if is_missing(&error) => Ok(None),
+            result => result.map(|()| Some(target)),
+        }
+    }
+}
+
+/// Fills `blob` with a file.
+fn read_encoded(path: &Path, blob: &mut Vec<u8>) -> io::Result<()> {
+    blob.clear();
+    let (file, stat) = open_file(path)?;
+    let size = stat.st_size as u64;
+    if size > MAX_ENCODED_SIZE {
+        return Err(io::Error::other(format!(
+            "{size} bytes, more than the {MAX_ENCODED_SIZE} of the largest chunk"
+        )));
+    }
+    blob.reserve(size as usize);
+    file.take(MAX_ENCODED_SIZE).read_to_end(blob)?;
+    Ok(())
+}

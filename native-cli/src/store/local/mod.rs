@@ -1,0 +1,174 @@
+//! The datastore in a local directory, as a Proxmox Backup Server has it (datastore specification).
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `layout` | paths, making a store, whose it is |
+//! | `process` | the process lock, and what else all users in one process share |
+//! | `lock` | locks of groups, snapshots and manifests |
+//! | `disk`, `fault` | everything that changes a store passes there |
+//! | `chunk` | chunks |
+//! | `group`, `snapshot` | what is there |
+//! | `session`, `index` | a snapshot in the making |
+//! | `forget` | removing and protecting snapshots, notes |
+
+#![allow(dead_code)]
+
+mod chunk;
+mod disk;
+mod fault;
+mod group;
+mod layout;
+mod lock;
+mod process;
+mod snapshot;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+pub use chunk::{ChunkError, ChunkProblem};
+pub use fault::{Fault, Faults};
+pub use layout::Server;
+
+use self::chunk::ChunkStore;
+use self::disk::Disk;
+use self::layout::Layout;
+use self::lock::Locks;
+use self::process::Process;
+use self::snapshot::Opened;
+use super::{
+    Backup, Group, GroupInfo, Namespace, NewSnapshot, OpenSnapshot, Repository, SnapshotId, SnapshotInfo,
+};
+
+/// When what is written is made to survive a power cut (5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncLevel {
+    /// When the system likes.
+    None,
+    /// The whole file system, once for each backup before its manifest is written.
+    #[default]
+    Filesystem,
+    /// Each chunk when it is inserted, and the rest before the manifest.
+    File,
+}
+
+/// How a datastore is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When what is written is made durable.
+    pub sync: SyncLevel,
+    /// To whom new groups belong, and in whose groups backups are made: `user@realm` or `user@realm!token`.
+    pub auth_id: String,
+    /// Where a server on this machine keeps its things.
+    pub server: Server,
+    /// Failures on demand, for tests.
+    pub faults: Option<Arc<Faults>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (sync, server) = Default::default();
+        Self { sync, auth_id: "root@pam".to_owned(), server, faults: Faults::from_env() }
+    }
+}
+
+/// A datastore in a local directory.
+#[derive(Clone, Debug)]
+pub struct Local(Arc<Store>);
+
+#[derive(Debug)]
+struct Store {
+    layout: Layout,
+    disk: Disk,
+    process: &'static Process,
+    locks: Locks,
+    chunks: ChunkStore,
+    auth_id: String,
+    sync: SyncLevel,
+}
+
+impl Store {
+    /// How messages name a namespace of this store.
+    fn place(&self, namespace: &Namespace) -> String {
+        let root = self.layout.root.display();
+        if namespace.is_root() { root.to_string() } else { format!("namespace `{namespace}` of {root}") }
+    }
+}
+
+impl Local {
+    /// Opens the datastore in a directory. It may be read-only, and lack subdirectories of chunks that would be empty.
+    ///
+    /// # Errors
+    /// There is none, or nobody may look into it.
+    pub fn open(root: &Path, options: Options) -> anyhow::Result<Self> {
+        let layout = Layout { root: root.to_owned() };
+        match layout.chunks().metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => bail!("{} is no datastore: .chunks is not a directory", root.display()),
+            Err(error) if disk::is_missing(&error) => {
+                bail!("{} is no datastore: it has no directory .chunks", root.display())
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot open {}", root.display())),
+        }
+        let owner = layout::owner_below(root).with_context(|| format!("cannot open {}", root.display()))?;
+        let disk = Disk { owner, faults: options.faults };
+        let server = options.server;
+        let locks = match server.store_name(root)? {
+            Some(name) => Locks {
+                directory: server.locks.join(name),
+                old: server.old_locking.exists(),
+                disk: disk.clone(),
+            },
+            None => Locks { directory: root.join(".pxkit-locks"), old: false, disk: disk.clone() },
+        };
+        let (process, sync) = (Process::of(root)?, options.sync);
+        let chunks = ChunkStore { directory: layout.chunks(), disk: disk.clone(), process, sync };
+        let auth_id = options.auth_id;
+        Ok(Self(Arc::new(Store { layout, disk, process, locks, chunks, auth_id, sync })))
+    }
+
+    /// Makes a datastore in a directory, which does not exist or is empty, and opens it. It belongs to whom the directory belongs.
+    ///
+    /// # Errors
+    /// There is something in the directory, or it cannot be written.
+    pub fn create(root: &Path, options: Options) -> anyhow::Result<Self> {
+        layout::create(root)?;
+        Self::open(root, options)
+    }
+
+    /// The store's directory.
+    pub fn root(&self) -> &Path {
+        &self.0.layout.root
+    }
+}
+
+impl Repository for Local {
+    fn name(&self) -> String {
+        self.root().display().to_string()
+    }
+
+    fn namespaces(&self, below: &Namespace) -> anyhow::Result<Vec<Namespace>> {
+        group::namespaces(&self.0.layout, below)
+    }
+
+    fn groups(&self, namespace: &Namespace) -> anyhow::Result<Vec<GroupInfo>> {
+        group::list(&self.0.layout, namespace)
+    }
+
+    fn snapshots(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<Vec<SnapshotInfo>> {
+        snapshot::list(&self.0, namespace, group)
+    }
+
+    fn open(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<Arc<dyn OpenSnapshot>> {
+        Ok(Arc::new(Opened::open(&self.0, namespace, snapshot)?))
+    }
+
+    fn begin(&self, new: &NewSnapshot) -> anyhow::Result<Box<dyn Backup>> {
+        bail!("{} cannot be begun: writing comes with the next change", new.snapshot)
+    }
+
+    fn forget(&self, _namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()> {
+        bail!("{snapshot} cannot be removed: writing comes with the next change")
+    }
+}

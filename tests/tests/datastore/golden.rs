@@ -1,0 +1,83 @@
+//! What a real server wrote is read.
+
+use std::collections::BTreeSet;
+
+use pxkit::store::{Local, Namespace, Options, Repository};
+use pxkit_core::blob::CryptMode;
+use pxkit_core::format::Digest;
+use pxkit_tests::golden;
+
+fn store() -> Local {
+    Local::open(&golden::path("datastore"), Options::default()).expect("a datastore")
+}
+
+#[test]
+fn groups_and_snapshots_are_listed() {
+    let (store, root) = (store(), Namespace::default());
+    assert_eq!(store.namespaces(&root).expect("readable"), [root.clone()]);
+    let groups = store.groups(&root).expect("readable");
+    let names: Vec<_> = groups.iter().map(|info| info.group.to_string()).collect();
+    assert_eq!(names, ["host/data", "host/enc", "host/legacy", "host/meta", "host/sign"]);
+    assert!(groups.iter().all(|info| info.owner == "test@pbs!tok" && info.comment.is_none()));
+    let meta = store.snapshots(&root, &groups[3].group).expect("readable");
+    let times: Vec<_> = meta.iter().map(|info| info.id.time_text()).collect();
+    let expected =
+        ["2026-11-22T21:15:54Z", "2026-11-22T21:15:55Z", "2026-11-22T21:15:56Z", "2026-11-22T21:15:58Z"];
+    assert_eq!(times, expected);
+    for info in &meta {
+        assert!(info.finished && !info.protected);
+        let names: Vec<_> = info.files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["index.json.blob", "tree.mpxar.didx", "tree.ppxar.didx"]);
+        let manifest = info.manifest.as_ref().expect("a manifest");
+        assert_eq!((manifest.backup_id.as_str(), manifest.files.len()), ("meta", 2));
+    }
+}
+
+/// Every chunk of every snapshot is there and is what its index says; encrypted ones are named.
+#[test]
+fn every_chunk_can_be_read() {
+    let (store, root) = (store(), Namespace::default());
+    let (mut plain, mut sealed) = (BTreeSet::new(), 0);
+    for group in store.groups(&root).expect("readable") {
+        for info in store.snapshots(&root, &group.group).expect("readable") {
+            let snapshot = store.open(&root, &info.id).expect("a finished snapshot");
+            for file in &snapshot.manifest().files {
+                let index = snapshot.index(&file.filename).expect("an index");
+                for at in 0..index.count() {
+                    let (digest, extent) = (index.chunks()[at].digest, index.extent(at).expect("a chunk"));
+                    let len = extent.end - extent.start;
+                    let chunk = snapshot.chunk(&digest, len, file.crypt_mode);
+                    if file.crypt_mode == CryptMode::Encrypt {
+                        let error = chunk.expect_err("no key").to_string();
+                        assert!(error.contains("cannot decrypt"), "{error}");
+                        sealed += 1;
+                    } else {
+                        assert_eq!(chunk.expect("a chunk").len() as u64, len);
+                        plain.insert(digest);
+                    }
+                }
+            }
+        }
+    }
+    assert!(plain.len() > 100 && sealed > 20, "{} {sealed}", plain.len());
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let (store, root) = (store(), Namespace::default());
+    let says = |result: anyhow::Result<()>, words: &str| {
+        let error = format!("{:#}", result.expect_err("not there"));
+        assert!(error.contains(words), "{error}");
+    };
+    let snapshot = |text: &str| text.parse().expect("a snapshot's name");
+    says(store.groups(&"a/b".parse().expect("a name")).map(drop), "no namespace `a/b`");
+    says(store.snapshots(&root, &"host/none".parse().expect("a name")).map(drop), "no group host/none");
+    says(
+        store.open(&root, &snapshot("host/meta/2026-11-22T21:15:53Z")).map(drop),
+        "no snapshot host/meta/2026",
+    );
+    let open = store.open(&root, &snapshot("host/meta/2026-11-22T21:15:54Z")).expect("a snapshot");
+    says(open.index("root.mpxar.didx").map(drop), "it has tree.ppxar.didx, tree.mpxar.didx");
+    says(open.chunk(&Digest([1; 32]), 1, CryptMode::None).map(drop), "0101: missing");
+    says(Local::open(&golden::path("archives"), Options::default()).map(drop), "no datastore");
+}
