@@ -14,7 +14,7 @@ fn store() -> Local {
 #[test]
 fn groups_and_snapshots_are_listed() {
     let (store, root) = (store(), Namespace::default());
-    assert_eq!(store.namespaces(&root).expect("readable"), [root.clone()]);
+    assert_eq!(store.namespaces(&root).expect("readable"), std::slice::from_ref(&root));
     let groups = store.groups(&root).expect("readable");
     let names: Vec<_> = groups.iter().map(|info| info.group.to_string()).collect();
     assert_eq!(names, ["host/data", "host/enc", "host/legacy", "host/meta", "host/sign"]);

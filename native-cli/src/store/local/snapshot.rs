@@ -93,6 +93,11 @@ pub(super) enum Index {
 impl Index {
     /// Reads an index file in pieces: memory is taken for what is there only.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let is_fixed = match path.extension().map(|extension| extension.as_encoded_bytes()) {
+            Some(b"fidx") => true,
+            Some(b"didx") => false,
+            _ => bail!("its name ends in neither .didx nor .fidx"),
+        };
         let (mut file, stat) = open_file(path)?;
         let size = stat.st_size as u64;
         let mut buffer = vec![0; STEP];
@@ -105,7 +110,7 @@ impl Index {
                 push(&buffer[..len])?;
             }
         };
-        if path.extension().is_some_and(|extension| extension == "fidx") {
+        if is_fixed {
             let mut reader = ReadFixed::new(size)?;
             feed(&mut |bytes| reader.push(bytes))?;
             return Ok(Self::Fixed(reader.finish()?));
@@ -237,13 +242,16 @@ impl OpenSnapshot for Opened {
     }
 
     fn index(&self, name: &str) -> anyhow::Result<DynamicIndex> {
-        let entry = self.entry(name)?;
-        if !name.ends_with(".didx") {
-            bail!("`{name}` is no archive of files");
-        }
-        match load_index(&self.directory, entry)? {
+        match load_index(&self.directory, self.entry(name)?)? {
             Index::Dynamic(index) => Ok(index),
-            Index::Fixed(_) => bail!("`{name}` is an image"),
+            Index::Fixed(_) => bail!("`{name}` is an image, no archive of files"),
+        }
+    }
+
+    fn image(&self, name: &str) -> anyhow::Result<FixedIndex> {
+        match load_index(&self.directory, self.entry(name)?)? {
+            Index::Fixed(index) => Ok(index),
+            Index::Dynamic(_) => bail!("`{name}` is an archive of files, no image"),
         }
     }
 
