@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::store::SnapshotName;
+
 /// Creates, lists, dumps and extracts Proxmox file archives (pxar).
 #[derive(Debug, Parser)]
 #[command(name = "pxkit", version, propagate_version = true, disable_help_subcommand = true)]
@@ -36,7 +38,7 @@ pub enum Command {
 }
 
 /// Options that hide metadata or kinds of nodes from `create` and `extract`.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub struct LeaveOut {
     /// Leave out extended attributes (when creating: ACLs and file capabilities, too)
     #[arg(long)]
@@ -59,7 +61,7 @@ pub struct LeaveOut {
 }
 
 /// Options of how to talk.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Talk {
     /// Show no progress
     #[arg(short, long)]
@@ -165,7 +167,7 @@ pub struct Extract {
 }
 
 /// Options of `extract` and `restore`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Extracting {
     /// Read patterns from this file, a line each; those of the command line come after them
     #[arg(long, value_name = "FILE")]
@@ -210,6 +212,39 @@ impl Extracting {
     pub const fn overwrites_files(&self) -> bool {
         self.overwrite || self.overwrite_files
     }
+}
+
+/// `pxkit restore`
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
+    pub snapshot: SnapshotName,
+    /// What of it: an archive (.pxar), an image (.img), a small file (.conf, .log)
+    pub archive: String,
+    /// Where to: the directory of an archive, which is made if it does not exist; of everything else a file. `-` is standard output
+    pub target: PathBuf,
+    /// Only what matches (and what is below it); `!` in front takes back
+    pub patterns: Vec<OsString>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub how: Extracting,
+}
+
+/// `pxkit files`
+#[derive(Debug, Args)]
+pub struct Files {
+    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
+    pub snapshot: SnapshotName,
+    /// A JSON object for each file
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pxkit catalog`
+#[derive(Debug, Args)]
+pub struct CatalogOf {
+    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
+    pub snapshot: SnapshotName,
 }
 
 /// `pxkit completions`

@@ -1,8 +1,9 @@
 //! Files that appear whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -22,6 +23,8 @@ pub struct Output {
     path: PathBuf,
     buffer: Vec<u8>,
     naming: Naming,
+    /// Whether there are holes, behind the last of which nothing may stand.
+    has_holes: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +33,9 @@ enum Naming {
     Unnamed,
     /// The file system knows only files with names; it has its own already.
     Named,
-    /// Standard output, which needs none, or a file that is complete.
+    /// It is to replace one that exists, and has a name of its own meanwhile.
+    Temporary(PathBuf),
+    /// Standard output or a block device, which need none, or a file that is complete.
     Done,
 }
 
@@ -43,7 +48,13 @@ impl Output {
         let (buffer, path) = (Vec::with_capacity(BUFFER + LARGE), path.to_owned());
         if path == Path::new("-") {
             let stdout = io::stdout().as_fd().try_clone_to_owned().context("cannot open standard output")?;
-            return Ok(Self { file: File::from(stdout), path, buffer, naming: Naming::Done });
+            return Ok(Self {
+                file: File::from(stdout),
+                path,
+                buffer,
+                naming: Naming::Done,
+                has_holes: false,
+            });
         }
         if path.symlink_metadata().is_ok() {
             bail!("{} exists already", path.display());
@@ -64,7 +75,37 @@ impl Output {
                 return Err(errno).with_context(|| format!("cannot create {}", path.display()));
             }
         };
-        Ok(Self { file: File::from(file), path, buffer, naming })
+        Ok(Self { file: File::from(file), path, buffer, naming, has_holes: false })
+    }
+
+    /// Begins a file that replaces the one of that name when it is published; a block device is written as it is.
+    ///
+    /// # Errors
+    /// It cannot be created; what has that name is neither a regular file nor a block device.
+    pub fn replace(path: &Path) -> anyhow::Result<Self> {
+        let Ok(metadata) = path.symlink_metadata() else { return Self::create(path) };
+        let what = || format!("cannot replace {}", path.display());
+        let file_type = path.metadata().with_context(what)?.file_type();
+        if file_type.is_block_device() {
+            let file = File::options().write(true).open(path).with_context(what)?;
+            let buffer = Vec::with_capacity(BUFFER + LARGE);
+            return Ok(Self { file, path: path.to_owned(), buffer, naming: Naming::Done, has_holes: false });
+        }
+        if !metadata.is_file() {
+            bail!("{}: it is no regular file", what());
+        }
+        let name = format!(".pxkit-{}", std::process::id());
+        let temporary = directory_of(path).join(name);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(CWD, &temporary, flags, Mode::from_raw_mode(0o640)).with_context(what)?;
+        let (file, buffer) = (File::from(file), Vec::with_capacity(BUFFER + LARGE));
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            buffer,
+            naming: Naming::Temporary(temporary),
+            has_holes: false,
+        })
     }
 
     /// Device and inode of the file if it already has a name, under which a walk may come upon it.
@@ -99,6 +140,27 @@ impl Output {
         self.file.write_all(bytes).with_context(|| self.cannot_write())
     }
 
+    /// Appends zeros, as a hole in a regular file.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn append_zeros(&mut self, mut bytes: u64) -> anyhow::Result<()> {
+        static ZEROS: [u8; 4096] = [0; 4096];
+        if self.naming != Naming::Done {
+            self.flush()?;
+            self.has_holes = true;
+            let bytes = i64::try_from(bytes).with_context(|| self.cannot_write())?;
+            self.file.seek(SeekFrom::Current(bytes)).with_context(|| self.cannot_write())?;
+            return Ok(());
+        }
+        while bytes > 0 {
+            let part = bytes.min(ZEROS.len() as u64);
+            self.append(&ZEROS[..part as usize])?;
+            bytes -= part;
+        }
+        Ok(())
+    }
+
     /// Writes what was gathered if it is much.
     ///
     /// # Errors
@@ -123,10 +185,18 @@ impl Output {
     /// Those of writing; or a file of that name was made meanwhile.
     pub fn publish(&mut self) -> anyhow::Result<()> {
         self.flush()?;
-        if self.naming == Naming::Unnamed {
-            let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            linkat(CWD, own, CWD, &self.path, AtFlags::SYMLINK_FOLLOW)
-                .with_context(|| format!("cannot name the finished file {}", self.path.display()))?;
+        if self.has_holes {
+            let size = self.file.stream_position().with_context(|| self.cannot_write())?;
+            self.file.set_len(size).with_context(|| self.cannot_write())?;
+        }
+        let what = || format!("cannot name the finished file {}", self.path.display());
+        match &self.naming {
+            Naming::Unnamed => {
+                let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                linkat(CWD, own, CWD, &self.path, AtFlags::SYMLINK_FOLLOW).with_context(what)?;
+            }
+            Naming::Temporary(temporary) => fs::rename(temporary, &self.path).with_context(what)?,
+            Naming::Named | Naming::Done => {}
         }
         self.naming = Naming::Done;
         Ok(())
@@ -158,8 +228,10 @@ pub fn is_same_place(a: &Path, b: &Path) -> bool {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if self.naming == Naming::Named {
-            self.retract();
+        match &self.naming {
+            Naming::Named => self.retract(),
+            Naming::Temporary(temporary) => _ = fs::remove_file(temporary),
+            Naming::Unnamed | Naming::Done => {}
         }
     }
 }

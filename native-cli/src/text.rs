@@ -174,6 +174,25 @@ impl Lines {
         out.write_all(b"\n")
     }
 
+    /// A line of a catalog: a letter, the path as it is, and size and time in seconds of a file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn catalog(
+        &mut self,
+        out: &mut impl Write,
+        letter: char,
+        path: &[u8],
+        content: Option<(u64, i64)>,
+    ) -> io::Result<()> {
+        write!(out, "{letter} ")?;
+        quote(out, path)?;
+        if let Some((size, secs)) = content {
+            write!(out, " {size} {}", self.time(Timestamp { secs, nanos: 0 }))?;
+        }
+        out.write_all(b"\n")
+    }
+
     fn path(&mut self, out: &mut impl Write, path: &[u8]) -> io::Result<()> {
         self.buffer.clear();
         self.buffer.push(b'/');

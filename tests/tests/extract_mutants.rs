@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-use pxkit::cli::{Dump, Extract, LeaveOut, List, Talk};
+use pxkit::cli::{Dump, Extract, Extracting, LeaveOut, List, Talk};
 use pxkit::cmd;
 use pxkit::report::Outcome;
 use pxkit_tests::canary::Place;
@@ -116,19 +116,21 @@ impl Bench {
             target: self.place.join("target"),
             payload_input: (!rng.one_in(8)).then(|| rng.pick(&self.payloads).clone()),
             patterns,
-            files_from: None,
-            allow_existing_dirs: rng.one_in(2),
-            overwrite,
-            overwrite_files: rng.one_in(3),
-            overwrite_symlinks: rng.one_in(3),
-            overwrite_hardlinks: rng.one_in(3),
-            // A mutant could as well be the disk that this runs on.
-            leave_out: LeaveOut { no_device_nodes: true, ..nothing() },
-            no_owner: false,
-            strict: rng.one_in(8),
-            prelude_target: None,
-            threads: Some(2),
-            talk: Talk { quiet: true, verbose: false, json: false },
+            how: Extracting {
+                files_from: None,
+                allow_existing_dirs: rng.one_in(2),
+                overwrite,
+                overwrite_files: rng.one_in(3),
+                overwrite_symlinks: rng.one_in(3),
+                overwrite_hardlinks: rng.one_in(3),
+                // A mutant could as well be the disk that this runs on.
+                leave_out: LeaveOut { no_device_nodes: true, ..nothing() },
+                no_owner: false,
+                strict: rng.one_in(8),
+                prelude_target: None,
+                threads: Some(2),
+                talk: Talk { quiet: true, verbose: false, json: false },
+            },
         }
     }
 

@@ -1,11 +1,14 @@
 //! One file a command: what was asked for, resolved once, and run.
 
+pub mod catalog;
 pub mod create;
 pub mod dump;
 pub mod extract;
 pub mod extraction;
+pub mod files;
 pub mod generate;
 pub mod list;
+pub mod restore;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;

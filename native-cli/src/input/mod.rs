@@ -5,6 +5,7 @@ mod readers;
 mod stream;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use pxkit_core::format::ItemType;
@@ -13,6 +14,8 @@ pub use payload::{Payload, RandomAccess};
 pub use readers::{EntryReader, ItemReader};
 pub use stream::Stream;
 
+use crate::source::{ChunkReader, ChunkedArchive};
+use crate::store::ArchiveName;
 use crate::text::input_name;
 
 /// What a file is, by its first bytes.
@@ -51,6 +54,26 @@ impl Opened {
             payload,
             payload_hint: "name its payload file (.ppxar) with --payload-input",
         })
+    }
+
+    /// Opens a file archive of a snapshot. Without `contents` the payload stream of a split archive is left alone.
+    ///
+    /// # Errors
+    /// It is no file archive; its indexes are not there or cannot be read; it is encrypted.
+    pub fn stored(reader: &Arc<ChunkReader>, archive: &ArchiveName, contents: bool) -> anyhow::Result<Self> {
+        let open = |name: &str| ChunkedArchive::open(reader.clone(), name);
+        let (meta, payload) = match archive {
+            ArchiveName::Unified(name) => (name, None),
+            ArchiveName::Split { meta, payload } => (meta, contents.then_some(payload)),
+            ArchiveName::Image(name) | ArchiveName::Stream(name) | ArchiveName::Blob(name) => {
+                bail!("{name} is no file archive")
+            }
+            ArchiveName::Manifest => bail!("the manifest is no file archive"),
+        };
+        let stream = Stream::over(Arc::new(open(meta)?));
+        let payload = payload.map(|name| anyhow::Ok(Payload::over(Arc::new(open(name)?)))).transpose()?;
+        let name = format!("{}/{meta}", reader.snapshot().id());
+        Ok(Self { name, stream, payload, payload_hint: "its payload archive (.ppxar) was not opened" })
     }
 
     /// Tells archives and payload files apart, and from everything else.

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::bail;
 use pxkit_core::blob::CryptMode;
 use pxkit_core::format::Digest;
 use pxkit_core::index::{Chunks as _, DynamicIndex, FixedIndex};
@@ -76,17 +76,19 @@ impl ChunkedArchive {
     /// The archive that the manifest of `reader`'s snapshot names.
     ///
     /// # Errors
-    /// There is none of that name, or its index cannot be read.
+    /// There is none of that name, its index cannot be read, or it is encrypted.
     pub fn open(reader: Arc<ChunkReader>, name: &str) -> anyhow::Result<Self> {
         let snapshot = reader.snapshot();
-        let file = snapshot.manifest().file(name);
-        ensure!(file.is_some(), "{name} is not in the snapshot {}", snapshot.id());
+        let mode = snapshot.manifest().file(name).map(|file| file.crypt_mode);
+        let Some(mode) = mode else { bail!("{name} is not in the snapshot {}", snapshot.id()) };
+        if mode == CryptMode::Encrypt {
+            bail!("{name} is encrypted, and pxkit cannot use keys yet");
+        }
         let index = if name.ends_with(".fidx") {
             Index::Fixed(snapshot.image(name)?)
         } else {
             Index::Dynamic(snapshot.index(name)?)
         };
-        let mode = file.map_or(CryptMode::None, |file| file.crypt_mode);
         Ok(Self { reader, index, mode, name: name.into() })
     }
 

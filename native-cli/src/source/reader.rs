@@ -93,7 +93,11 @@ impl Shared {
             ));
         }
         let plain = self.snapshot.chunk(&key.digest, key.len, key.mode);
-        let plain = plain.map_err(|error| format!("{error:#}"))?;
+        let plain = plain.map_err(|error| {
+            let text = format!("{error:#}");
+            // Whoever is told names the chunk already.
+            text.strip_prefix(&format!("chunk {}: ", key.digest)).map_or(text.clone(), str::to_owned)
+        })?;
         if plain.len() as u64 != key.len {
             return Err(format!("it has {} bytes, not {} as the index says", plain.len(), key.len));
         }

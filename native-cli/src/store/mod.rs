@@ -6,6 +6,7 @@
 
 mod id;
 mod local;
+mod names;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub use id::{Group, Namespace, ParseError, SnapshotId};
 pub use local::{ChunkError, ChunkProblem, Fault, Faults, Local, Options, Server, SyncLevel};
+pub use names::{ArchiveName, SnapshotName, split_archive};
 
 /// Where snapshots are kept.
 pub trait Repository: Debug + Send + Sync {

@@ -16,21 +16,16 @@
 mod chunk;
 mod disk;
 mod fault;
-mod forget;
 mod group;
-mod index;
 mod layout;
 mod lock;
 mod process;
-mod session;
 mod snapshot;
-mod upid;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use jiff::Timestamp;
 
 pub use chunk::{ChunkError, ChunkProblem};
 pub use fault::{Fault, Faults};
@@ -41,7 +36,6 @@ use self::disk::Disk;
 use self::layout::Layout;
 use self::lock::Locks;
 use self::process::Process;
-use self::session::Session;
 use self::snapshot::Opened;
 use super::{
     Backup, Group, GroupInfo, Namespace, NewSnapshot, OpenSnapshot, Repository, SnapshotId, SnapshotInfo,
@@ -143,41 +137,6 @@ impl Local {
         Self::open(root, options)
     }
 
-    /// Lets nobody remove a snapshot (`protected`), or lets them again.
-    ///
-    /// # Errors
-    /// It does not exist or is in use, or nothing can be written.
-    pub fn set_protected(
-        &self,
-        namespace: &Namespace,
-        id: &SnapshotId,
-        protected: bool,
-    ) -> anyhow::Result<()> {
-        self.0.set_protected(namespace, id, protected)
-    }
-
-    /// Writes the notes of a snapshot; empty ones are removed.
-    ///
-    /// # Errors
-    /// It does not exist, its manifest is in use or cannot be read, or nothing can be written.
-    pub fn set_notes(&self, namespace: &Namespace, id: &SnapshotId, notes: &str) -> anyhow::Result<()> {
-        self.0.update_manifest(namespace, id, |manifest| {
-            if notes.is_empty() {
-                manifest.unprotected.remove("notes");
-            } else {
-                manifest.unprotected.insert("notes".to_owned(), notes.into());
-            }
-        })
-    }
-
-    /// Writes the notes of a group, whose first line listings show; empty ones are removed.
-    ///
-    /// # Errors
-    /// It does not exist or is in use, or nothing can be written.
-    pub fn set_group_notes(&self, namespace: &Namespace, group: &Group, notes: &str) -> anyhow::Result<()> {
-        self.0.set_group_notes(namespace, group, notes)
-    }
-
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.0.layout.root
@@ -206,10 +165,10 @@ impl Repository for Local {
     }
 
     fn begin(&self, new: &NewSnapshot) -> anyhow::Result<Box<dyn Backup>> {
-        Ok(Box::new(Session::begin(&self.0, new, Timestamp::now().as_second())?))
+        bail!("{} cannot be begun: writing comes with the next change", new.snapshot)
     }
 
-    fn forget(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()> {
-        self.0.forget(namespace, snapshot)
+    fn forget(&self, _namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()> {
+        bail!("{snapshot} cannot be removed: writing comes with the next change")
     }
 }

@@ -1,8 +1,6 @@
 //! Walks over real directories.
 
 mod changes;
-mod later;
-mod metadata;
 mod order;
 mod rules;
 

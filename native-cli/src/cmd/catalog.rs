@@ -1,0 +1,181 @@
+//! `pxkit catalog`: the names in all archives of a snapshot, from its catalog if it has one, else from the archives.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use pxkit_core::blob::{Catalog, CatalogKind, Table};
+use pxkit_core::decode::{Entry, Event};
+use pxkit_core::format::{Kind, mode};
+
+use crate::input::{EntryReader, Opened};
+use crate::report::{Outcome, Report, check_signals};
+use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
+use crate::store::{ArchiveName, OpenSnapshot};
+use crate::text::Lines;
+
+/// The catalog in a manifest.
+const CATALOG: &str = "catalog.pcat1.didx";
+
+/// Prints the names in a snapshot that is open.
+///
+/// # Errors
+/// Something cannot be read or is damaged; what comes before the damage is printed.
+pub fn catalog(snapshot: Arc<dyn OpenSnapshot>) -> anyhow::Result<Outcome> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let result = print(snapshot, &mut out);
+    out.flush().context("cannot write to standard output")?;
+    result
+}
+
+fn print(snapshot: Arc<dyn OpenSnapshot>, out: &mut impl Write) -> anyhow::Result<Outcome> {
+    let manifest = snapshot.manifest().clone();
+    let reader = Arc::new(ChunkReader::new(snapshot));
+    let report = Report::new(true);
+    let mut printer = Printer { out, lines: Lines::new(), path: b".".to_vec() };
+    if manifest.file(CATALOG).is_some() {
+        let source = ChunkedArchive::open(reader, CATALOG)?;
+        printer.catalog(&source).with_context(|| format!("cannot read {CATALOG}"))?;
+        return Ok(report.finish());
+    }
+    let mut names: Vec<&str> = manifest.files.iter().map(|file| &*file.filename).collect();
+    names.retain(|name| name.ends_with(".mpxar.didx") || name.ends_with(".pxar.didx"));
+    names.sort_unstable();
+    if names.is_empty() {
+        bail!("the snapshot has neither a catalog nor file archives");
+    }
+    for name in names {
+        let archive = ArchiveName::find(&manifest, name)?;
+        let opened = Opened::stored(&reader, &archive, false)?.archive()?;
+        printer
+            .archive(name, EntryReader::new(opened.stream), &report)
+            .with_context(|| format!("cannot list {}", opened.name))?;
+    }
+    Ok(report.finish())
+}
+
+struct Printer<'o, W> {
+    out: &'o mut W,
+    lines: Lines,
+    /// The directory that is being printed, from `.`.
+    path: Vec<u8>,
+}
+
+/// Names of a directory in a catalog that are still to be printed.
+struct Level {
+    names: std::vec::IntoIter<(Vec<u8>, CatalogKind)>,
+    /// Length of the path above it.
+    above: usize,
+}
+
+impl<W: Write> Printer<'_, W> {
+    fn catalog(&mut self, source: &ChunkedArchive) -> anyhow::Result<()> {
+        let size = source.size();
+        let (mut first, mut last) = ([0; 8], [0; 8]);
+        source.read_exact_at(&mut first, 0)?;
+        source.read_exact_at(&mut last, size.saturating_sub(8))?;
+        let catalog = Catalog::open(size, &first, &last)?;
+        // Tables do not overlap in a catalog; in one that was made to be printed for ever they do.
+        let mut budget = size;
+        let mut levels = vec![Level { names: table(&catalog, source, catalog.root, &mut budget)?, above: 1 }];
+        while let Some(level) = levels.last_mut() {
+            let Some((name, kind)) = level.names.next() else {
+                self.path.truncate(level.above);
+                levels.pop();
+                continue;
+            };
+            check_signals()?;
+            let above = self.path.len();
+            self.path.push(b'/');
+            self.path.extend_from_slice(&name);
+            let (letter, content) = letter_of(kind);
+            self.lines.catalog(self.out, letter, &self.path, content)?;
+            if let CatalogKind::Directory { table: start } = kind {
+                levels.push(Level { names: table(&catalog, source, start, &mut budget)?, above });
+            } else {
+                self.path.truncate(above);
+            }
+        }
+        Ok(())
+    }
+
+    fn archive(&mut self, name: &str, mut reader: EntryReader, report: &Report) -> anyhow::Result<()> {
+        loop {
+            match reader.step()? {
+                Event::Entry(entry) => {
+                    self.path.truncate(1);
+                    self.path.push(b'/');
+                    self.path.extend_from_slice(name.as_bytes());
+                    if !entry.path.is_empty() {
+                        self.path.push(b'/');
+                        self.path.extend_from_slice(entry.path);
+                    }
+                    let content = (entry.kind == Kind::File).then_some((entry.size(), entry.stat.mtime.secs));
+                    self.lines.catalog(self.out, letter_of_entry(&entry), &self.path, content)?;
+                }
+                Event::Skip(bytes) => {
+                    check_signals()?;
+                    reader.skip(bytes)?;
+                }
+                Event::End => break,
+                Event::Need(_) | Event::Leave { .. } | Event::Version(_) | Event::Prelude { .. } => {}
+            }
+        }
+        for finding in reader.findings() {
+            report.warn(format_args!("{name}: offset {}: {}", finding.offset, finding.what));
+        }
+        Ok(())
+    }
+}
+
+/// The names in the table at `start`.
+fn table(
+    catalog: &Catalog,
+    source: &ChunkedArchive,
+    start: u64,
+    budget: &mut u64,
+) -> anyhow::Result<std::vec::IntoIter<(Vec<u8>, CatalogKind)>> {
+    let read = |range: std::ops::Range<u64>| {
+        let mut bytes = Vec::new();
+        source.pass(range, &mut Vec::new(), &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        anyhow::Ok(bytes)
+    };
+    let body = catalog.extent(start, &read(catalog.head(start))?)?;
+    match budget.checked_sub(body.end - body.start) {
+        Some(rest) => *budget = rest,
+        None => bail!("offset {start}: tables of the catalog overlap"),
+    }
+    let bytes = read(body.clone())?;
+    let entries = Table::parse(start, body.start, &bytes)?.entries();
+    let names: Vec<_> = entries.map(|entry| (entry.name.to_vec(), entry.kind)).collect();
+    Ok(names.into_iter())
+}
+
+fn letter_of(kind: CatalogKind) -> (char, Option<(u64, i64)>) {
+    match kind {
+        CatalogKind::Directory { .. } => ('d', None),
+        CatalogKind::File { size, mtime } => ('f', Some((size, mtime))),
+        CatalogKind::Symlink => ('l', None),
+        CatalogKind::Hardlink => ('h', None),
+        CatalogKind::BlockDevice => ('b', None),
+        CatalogKind::CharDevice => ('c', None),
+        CatalogKind::Fifo => ('p', None),
+        CatalogKind::Socket => ('s', None),
+    }
+}
+
+fn letter_of_entry(entry: &Entry<'_>) -> char {
+    match entry.kind {
+        Kind::File => 'f',
+        Kind::Directory => 'd',
+        Kind::Symlink => 'l',
+        Kind::Hardlink => 'h',
+        Kind::Fifo => 'p',
+        Kind::Socket => 's',
+        Kind::Device if entry.stat.mode & mode::TYPE == mode::BLOCK => 'b',
+        Kind::Device => 'c',
+    }
+}

@@ -1,0 +1,84 @@
+//! `pxkit files`: what a snapshot is made of.
+
+use std::io;
+
+use anyhow::Context as _;
+use pxkit_core::blob::CryptMode;
+use serde_json::{Map, Value};
+
+use crate::cli::Files;
+use crate::report::Outcome;
+use crate::store::{Namespace, OpenSnapshot, Repository};
+
+/// A file of a snapshot: as the manifest has it, on disk, or both.
+struct Line<'a> {
+    name: &'a str,
+    /// What the manifest says.
+    listed: Option<(u64, CryptMode, String)>,
+    /// Bytes on disk.
+    stored: Option<u64>,
+}
+
+/// Lists the files of a snapshot that is open.
+///
+/// # Errors
+/// The snapshot's directory cannot be listed, or nothing can be printed.
+pub fn files(
+    repository: &dyn Repository,
+    namespace: &Namespace,
+    snapshot: &dyn OpenSnapshot,
+    args: &Files,
+) -> anyhow::Result<Outcome> {
+    let all = repository.snapshots(namespace, &snapshot.id().group)?;
+    let on_disk = all.into_iter().find(|info| info.id == *snapshot.id()).map(|info| info.files);
+    let on_disk = on_disk.unwrap_or_default();
+    let manifest = snapshot.manifest();
+    let size_of = |name: &str| on_disk.iter().find(|(other, _)| other == name).map(|&(_, size)| size);
+    let mut lines: Vec<Line<'_>> = manifest
+        .files
+        .iter()
+        .map(|file| Line {
+            name: &file.filename,
+            listed: Some((file.size, file.crypt_mode, file.csum.to_string())),
+            stored: size_of(&file.filename),
+        })
+        .collect();
+    let others = on_disk.iter().filter(|(name, _)| manifest.file(name).is_none());
+    lines.extend(others.map(|(name, size)| Line { name, listed: None, stored: Some(*size) }));
+    let mut out = io::stdout().lock();
+    print(&lines, args.json, &mut out).context("cannot write to standard output")?;
+    Ok(Outcome::Complete)
+}
+
+fn print(lines: &[Line<'_>], json: bool, out: &mut impl io::Write) -> io::Result<()> {
+    if json {
+        for line in lines {
+            serde_json::to_writer(&mut *out, &Value::Object(line.json()))?;
+            out.write_all(b"\n")?;
+        }
+        return Ok(());
+    }
+    let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
+    for Line { name, listed, stored } in lines {
+        match listed {
+            Some((size, mode, csum)) => write!(out, "{name:width$} {size:>16} {:9} {csum}", mode.word())?,
+            None => write!(out, "{name:width$} {:>16} not in the manifest", stored.unwrap_or_default())?,
+        }
+        writeln!(out, "{}", if stored.is_none() { " missing on disk" } else { "" })?;
+    }
+    Ok(())
+}
+
+impl Line<'_> {
+    fn json(&self) -> Map<String, Value> {
+        let mut object = Map::new();
+        object.insert("filename".into(), self.name.into());
+        if let Some((size, mode, csum)) = &self.listed {
+            object.insert("size".into(), (*size).into());
+            object.insert("crypt-mode".into(), mode.word().into());
+            object.insert("csum".into(), csum.as_str().into());
+        }
+        object.insert("stored".into(), self.stored.into());
+        object
+    }
+}
