@@ -10,15 +10,20 @@ use pxkit_core::index::{DynamicIndex, WriteDynamic};
 use pxkit_core::reuse::{Budget, Decision, File, Files, Optimal, Policy, decide};
 
 const ROUNDS: usize = 7;
-/// Mean of the chunks that cuts at file starts leave.
+/// Mean of the chunks that cuts at file starts leave at first.
 const CHUNK: u64 = 384 << 10;
 
 fn main() {
     let count = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(500_000);
-    for (what, changed) in [("nothing changed", 0), ("1 in 1000 changed", 1000), ("1 in 50 changed", 50)] {
-        let (files, index) = listing(count, changed);
+    for (what, changed, chunk) in [
+        ("nothing changed", 0, CHUNK),
+        ("1 in 1000 changed", 1000, CHUNK),
+        ("1 in 50 changed", 50, CHUNK),
+        ("1 in 50 changed, small chunks", 50, 16 << 10),
+    ] {
+        let (files, index) = listing(count, changed, chunk);
         println!("{count} files, {} MiB in {} chunks, {what}", files.live() >> 20, index.count());
-        for percent in [1, 10] {
+        for percent in [0, 1, 10] {
             let optimal = Optimal { budget: Budget::percent(percent), ..Optimal::default() };
             report(&format!("optimal, {percent} %"), &files, &index, &Policy::Optimal(optimal));
         }
@@ -37,7 +42,7 @@ fn report(what: &str, files: &Files, index: &DynamicIndex, policy: &Policy) {
     times.sort_unstable();
     let totals = decision.totals;
     println!(
-        "  {what:14} {:6.1} ms (median of {ROUNDS}; {:.1} to {:.1}); {} re-used, {} MiB encoded again, padding {:.3} %, price {}",
+        "  {what:13} {:6.1} ms (median of {ROUNDS}; {:.1} to {:.1}); {} re-used, {} MiB encoded again, padding {:.3} %, price {}",
         milliseconds(times[ROUNDS / 2]),
         milliseconds(times[0]),
         milliseconds(times[ROUNDS - 1]),
@@ -53,7 +58,7 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 /// Files of 0.5 to 6 KiB in the order of the old archive, one in `changed` with other contents, and chunks that end where files start.
-fn listing(count: usize, changed: u64) -> (Files, DynamicIndex) {
+fn listing(count: usize, changed: u64, chunk: u64) -> (Files, DynamicIndex) {
     let mut state = 1_u64;
     let mut random = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -67,13 +72,13 @@ fn listing(count: usize, changed: u64) -> (Files, DynamicIndex) {
         let chunk = writer.push(Digest::default(), bytes).expect("chunks of legal size");
         index.extend_from_slice(&chunk.to_bytes());
     };
-    let (mut start, mut target) = (0, CHUNK);
+    let (mut start, mut target) = (0, chunk);
     for _ in 0..count {
         if offset - start >= target {
             add(offset - start);
-            (start, target) = (offset, CHUNK * 3 / 4 + random() % (CHUNK / 2));
+            (start, target) = (offset, chunk * 3 / 4 + random() % (chunk / 2));
         }
-        let file = File { size: 512 + random() % (5632), old: Some(offset) };
+        let file = File { size: 512 + random() % 5632, old: Some(offset) };
         let is_changed = changed > 0 && random() % changed == 0;
         files.push(File { old: file.old.filter(|_| !is_changed), ..file });
         offset += file.stored();

@@ -162,7 +162,7 @@ impl<'a> Costs<'a> {
         } else {
             (Bits::new(self.steps.len()), allowed, Price::MOST, None)
         };
-        fill(self.steps, &mut chosen, &self.choose(richer), room);
+        fill(self.steps, &mut chosen, &self.choose(richer), self.fragment, room);
         (chosen, price)
     }
 

@@ -1,5 +1,7 @@
 //! The choice for a given price against all choices, whose cost is counted from the pieces that they write.
 
+use super::super::bits::Bits;
+use super::super::fill::fill;
 use super::super::optimal::Costs;
 use super::super::steps::Steps;
 use super::*;
@@ -148,4 +150,41 @@ fn budgets_and_totals_of_small_instances() {
         ours += encoded;
     }
     assert!(best > 100_000 && ours * 100 <= best * 103, "{ours} bytes encoded again, {best} at best");
+}
+
+/// Whatever is left of a budget, filling it never uses more.
+#[test]
+fn filling_keeps_to_its_room() {
+    let mut random = Random(12);
+    let mut between = 0;
+    for round in 0..6000 {
+        let (index, files) = instance(&mut random, 11);
+        let steps = Steps::new(&files, &index);
+        let fragment = [0, 5, 50][random.below(3) as usize];
+        let costs = Costs::new(&steps.steps, fragment);
+        let low = Price::from_raw(1 + random.below(Price::ONE.raw()));
+        let high = Price::from_raw(low.raw() * (1 + random.below(20)));
+        let (mut poorer, mut richer) = (costs.choose(high), costs.choose(low));
+        if round % 2 == 0 {
+            // Choices of any kind: those of two prices seldom lack what the poorer one has.
+            for (at, step) in steps.steps.iter().enumerate() {
+                poorer.put(at, step.entries > 0 && random.one_in(2));
+                richer.put(at, step.entries > 0 && random.one_in(2));
+            }
+        }
+        let padding = |steps_chosen: &Bits| {
+            let bits = steps.expand(steps_chosen);
+            let mask = (0..files.len()).filter(|&at| bits.get(at)).fold(0, |mask, at| mask | 1 << at);
+            simulate(&index, &files, mask).2
+        };
+        let difference = 0.max(padding(&richer) - padding(&poorer));
+        for room in [0, random.below(1 + difference as u64) as i128, difference] {
+            let mut filled = poorer.clone();
+            fill(&steps.steps, &mut filled, &richer, fragment, room);
+            let more = padding(&filled) - padding(&poorer);
+            assert!(more <= room, "{round}: {more} in {room}, {:?}, {files:?}", index.chunks());
+            between += usize::from(filled != poorer && filled != richer);
+        }
+    }
+    assert!(between > 100, "{between} pass from one choice to the other on the way");
 }

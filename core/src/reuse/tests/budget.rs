@@ -25,6 +25,41 @@ fn the_budget_is_used_where_prices_are_too_coarse() {
     }
 }
 
+/// What does not fit does not keep others out that do.
+#[test]
+fn the_budget_is_used_behind_what_is_too_large() {
+    let ends: Vec<u64> = (1..=1001).map(|at| 9_000 + at * 1000).collect();
+    let index = index(&ends);
+    let file = |at: u64| if at == 0 { 3000..10_000 } else { 9000 + at * 1000..9700 + at * 1000 };
+    let files = files(&(0..=1000).map(file).collect::<Vec<_>>());
+    let allowed = 2500;
+    let decision = decided(&files, &index, Budget::ppm((allowed * 1_000_000 / files.live() + 1) as u32));
+    assert_eq!((decision.totals.reused, decision.padding(), decision.reuses(0)), (8, 2400, false));
+}
+
+/// With no budget at all an unchanged archive is re-used but for the chunks with its markers.
+#[test]
+fn no_budget() {
+    let (index, files) =
+        (index(&[1000, 2000, 3000, 4000]), files(&[16..1000, 1000..2500, 2500..3000, 3000..3984]));
+    let decision = decided(&files, &index, Budget::percent(0));
+    assert_eq!(chosen(&decision, &files), [false, true, true, false]);
+    assert_eq!(decision.padding(), 0);
+}
+
+/// A file between two that do not fit is not worth a chunk and a raw segment of its own.
+#[test]
+fn a_return_must_be_worth_it() {
+    let index = index(&[1000, 1100, 2000]);
+    let mut files = files(&[16..1000, 1000..1100]);
+    files.push(File { size: 100, old: None });
+    for (fragment, reused) in [(0, 1), (49, 1), (51, 0), (100, 0)] {
+        let optimal = Optimal { budget: Budget::percent(0), fragment };
+        let decision = decide(&files, &index, &Policy::Optimal(optimal));
+        assert_eq!(decision.totals.reused, reused, "{fragment}");
+    }
+}
+
 /// Files that are worth it at any price, and a budget that has no room for all of them.
 #[test]
 fn beyond_the_highest_price() {

@@ -3,6 +3,7 @@ mod budget;
 mod emission;
 mod history;
 mod hostile;
+mod look_ahead;
 mod vectors;
 
 use alloc::vec;

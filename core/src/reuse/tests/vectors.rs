@@ -100,6 +100,18 @@ fn v6_continuation_fails() {
     assert_eq!((&out.offsets[..], out.end), (&[32, 4016][..], 4116));
 }
 
+/// Raw bytes come behind the chunk, so nobody can continue it.
+#[test]
+fn v6_a_changed_file_ends_the_chunk() {
+    let mut files = files(&[16..3950, 3950..7980]);
+    let index = index_a();
+    let policy = Policy::Threshold { limit: 1 };
+    assert_eq!(decide(&files, &index, &policy).totals.reused, 2);
+    files = self::files(&[16..3950, 0..16, 3950..7980]);
+    let decision = decide(&files, &index, &policy);
+    assert_eq!(chosen(&decision, &files), [true, false, false]);
+}
+
 #[test]
 fn v7_hole_into_another_chunk() {
     let (chosen, out) = look_ahead(&index_a(), &[16..3950, 5000..9990], 512);
