@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::store::SnapshotName;
+use crate::store::{Namespace, SnapshotName};
 
 /// Creates, lists, dumps and extracts Proxmox file archives (pxar).
 #[derive(Debug, Parser)]
@@ -58,6 +58,18 @@ pub struct LeaveOut {
     /// Leave out sockets
     #[arg(long)]
     pub no_sockets: bool,
+}
+
+/// Where snapshots are.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RepositoryArgs {
+    /// The directory of the datastore, as PATH or file:PATH [default: $PBS_REPOSITORY, or pxkit/store in the user's data
+    /// directory]
+    #[arg(long, value_name = "PATH")]
+    pub repository: Option<OsString>,
+    /// The namespace in it, such as a/b [default: the root]
+    #[arg(long, value_name = "NAMESPACE", default_value = "", hide_default_value = true)]
+    pub ns: Namespace,
 }
 
 /// Options of how to talk.

@@ -6,7 +6,11 @@
 
 mod id;
 mod local;
+<<<<<<< HEAD
 mod names;
+=======
+pub mod locate;
+>>>>>>> 37c9183 (Where repositories come from; namespaces)
 
 use std::fmt::Debug;
 use std::sync::Arc;

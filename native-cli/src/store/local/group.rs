@@ -14,6 +14,9 @@ use crate::store::{Group, GroupInfo, Namespace};
 /// Notes are read up to here.
 const LONGEST_NOTES: u64 = 1 << 20;
 
+/// Longest name of a namespace that a server makes.
+const LONGEST_COMPONENT: usize = 32;
+
 /// The namespace and all below it, outermost first.
 pub(super) fn namespaces(layout: &Layout, below: &Namespace) -> anyhow::Result<Vec<Namespace>> {
     check_exists(layout, below)?;
@@ -35,6 +38,26 @@ fn check_exists(layout: &Layout, namespace: &Namespace) -> anyhow::Result<()> {
     let path = layout.namespace(namespace);
     if !path.is_dir() {
         bail!("there is no namespace `{namespace}` in {}", layout.root.display());
+    }
+    Ok(())
+}
+
+/// Makes a namespace in one that exists.
+pub(super) fn create_namespace(store: &Store, namespace: &Namespace) -> anyhow::Result<()> {
+    let Some((name, around)) = namespace.components().split_last() else {
+        bail!("the root is a namespace already");
+    };
+    if name.len() > LONGEST_COMPONENT {
+        bail!(
+            "`{name}` is too long: a server takes names of namespaces with at most {LONGEST_COMPONENT} characters"
+        );
+    }
+    let around: Namespace = around.join("/").parse()?;
+    check_exists(&store.layout, &around)?;
+    let path = store.layout.namespace(namespace);
+    let all = [store.layout.namespace(&around).join("ns"), path];
+    for path in all {
+        store.disk.ensure_dir(&path, 0o755).with_context(|| format!("cannot make {}", path.display()))?;
     }
     Ok(())
 }

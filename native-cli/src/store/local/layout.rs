@@ -3,7 +3,9 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use pxkit_core::blob::BackupType;
@@ -11,6 +13,7 @@ use pxkit_core::format::Digest;
 use rustix::fs::{Gid, Uid};
 
 use super::disk::Disk;
+use super::fault::Faults;
 use crate::store::{Group, Namespace, SnapshotId};
 
 /// Types of groups, which are directories.
@@ -150,8 +153,8 @@ pub(super) fn owner_below(directory: &Path) -> io::Result<Option<(Uid, Gid)>> {
 }
 
 /// Makes a datastore: in a directory that does not exist, or that is empty but for hidden files and `lost+found`. It belongs to whom
-/// the directory belongs.
-pub(super) fn create(root: &Path) -> anyhow::Result<()> {
+/// the directory belongs. Directories of chunks are made when a chunk comes; [`complete`] makes all.
+pub(super) fn create(root: &Path, faults: Option<Arc<Faults>>) -> anyhow::Result<()> {
     let what = || format!("cannot make a datastore in {}", root.display());
     fs::create_dir_all(root).with_context(what)?;
     for entry in fs::read_dir(root).with_context(what)? {
@@ -161,28 +164,26 @@ pub(super) fn create(root: &Path) -> anyhow::Result<()> {
             bail!("cannot make a datastore in {}: it is not empty", root.display());
         }
     }
-    let disk =
-        Disk { owner: owner_below(root).with_context(what)?, faults: super::fault::Faults::from_env() };
+    let disk = Disk { owner: owner_below(root).with_context(what)?, faults };
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).with_context(what)?;
     if !root.join(".lock").exists() {
         disk.create(&root.join(".lock"), 0o644).with_context(what)?;
     }
-    // `.chunks` gets its name when it is complete: whoever is interrupted leaves no half of a store.
-    let half = root.join(".chunks.tmp");
-    if half.exists() {
-        fs::remove_dir_all(&half).with_context(what)?;
-    }
-    disk.make_dir(&half, 0o750).with_context(what)?;
-    for number in 0..=0xffff_u32 {
-        if number % 0x400 == 0 {
-            crate::report::check_signals()?;
-        }
-        disk.make_dir(&half.join(format!("{number:04x}")), 0o750).with_context(what)?;
-    }
-    disk.rename(&half, &root.join(".chunks")).with_context(what)
+    disk.make_dir(&root.join(".chunks"), 0o750).with_context(what)
 }
 
-use std::os::unix::fs::PermissionsExt as _;
+/// Makes what is missing of the 65,536 directories of chunks, without which a server does not take a store over. That takes some
+/// file systems several seconds.
+pub(super) fn complete(chunks: &Path, disk: &Disk) -> anyhow::Result<()> {
+    for number in 0..=0xffff_u32 {
+        if number % 0x100 == 0 {
+            crate::report::check_signals()?;
+        }
+        let path = chunks.join(format!("{number:04x}"));
+        disk.ensure_dir(&path, 0o750).with_context(|| format!("cannot make {}", path.display()))?;
+    }
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {
@@ -201,7 +202,11 @@ mod tests {
         if let Some((user, group)) = owner {
             chown(&root, Some(user), Some(group)).unwrap();
         }
-        create(&root).unwrap();
+        create(&root, None).unwrap();
+        let disk = Disk { owner: owner_below(&root).unwrap(), faults: None };
+        // What is there already stays.
+        disk.make_dir(&root.join(".chunks/bb9f"), 0o750).unwrap();
+        complete(&root.join(".chunks"), &disk).unwrap();
         let check = |path: &Path, mode: u32| {
             let metadata = fs::symlink_metadata(path).unwrap();
             assert_eq!(metadata.mode() & 0o7777, mode, "{}", path.display());
@@ -221,14 +226,14 @@ mod tests {
             check(&root.join(format!(".chunks/{number:04x}")), 0o750);
         }
         assert_eq!(fs::read_dir(root.join(".chunks")).unwrap().count(), 65_536);
-        assert!(create(&root).unwrap_err().to_string().contains("not empty"));
+        assert!(create(&root, None).unwrap_err().to_string().contains("not empty"));
     }
 
     #[test]
     fn strangers_are_not_made_stores() {
         let temp = tempfile::tempdir().unwrap();
         fs::write(temp.path().join("letter"), "dear").unwrap();
-        assert!(create(temp.path()).unwrap_err().to_string().contains("not empty"));
+        assert!(create(temp.path(), None).unwrap_err().to_string().contains("not empty"));
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
     }
 

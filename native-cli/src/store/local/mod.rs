@@ -129,14 +129,69 @@ impl Local {
     }
 
     /// Makes a datastore in a directory, which does not exist or is empty, and opens it. It belongs to whom the directory belongs.
+    /// Directories of chunks are made when they are needed; [`Local::complete`] makes all.
     ///
     /// # Errors
     /// There is something in the directory, or it cannot be written.
     pub fn create(root: &Path, options: Options) -> anyhow::Result<Self> {
-        layout::create(root)?;
+        layout::create(root, options.faults.clone())?;
         Self::open(root, options)
     }
 
+<<<<<<< HEAD
+=======
+    /// Makes all 65,536 directories of chunks that are missing: a server takes a store over only if it has them.
+    ///
+    /// # Errors
+    /// One cannot be made, or a signal came.
+    pub fn complete(&self) -> anyhow::Result<()> {
+        layout::complete(&self.0.layout.chunks(), &self.0.disk)
+    }
+
+    /// Makes a namespace; those around it must exist. It may exist already.
+    ///
+    /// # Errors
+    /// Its last name has more than 32 characters, the one around it does not exist, or nothing can be written.
+    pub fn create_namespace(&self, namespace: &Namespace) -> anyhow::Result<()> {
+        group::create_namespace(&self.0, namespace)
+    }
+
+    /// Lets nobody remove a snapshot (`protected`), or lets them again.
+    ///
+    /// # Errors
+    /// It does not exist or is in use, or nothing can be written.
+    pub fn set_protected(
+        &self,
+        namespace: &Namespace,
+        id: &SnapshotId,
+        protected: bool,
+    ) -> anyhow::Result<()> {
+        self.0.set_protected(namespace, id, protected)
+    }
+
+    /// Writes the notes of a snapshot; empty ones are removed.
+    ///
+    /// # Errors
+    /// It does not exist, its manifest is in use or cannot be read, or nothing can be written.
+    pub fn set_notes(&self, namespace: &Namespace, id: &SnapshotId, notes: &str) -> anyhow::Result<()> {
+        self.0.update_manifest(namespace, id, |manifest| {
+            if notes.is_empty() {
+                manifest.unprotected.remove("notes");
+            } else {
+                manifest.unprotected.insert("notes".to_owned(), notes.into());
+            }
+        })
+    }
+
+    /// Writes the notes of a group, whose first line listings show; empty ones are removed.
+    ///
+    /// # Errors
+    /// It does not exist or is in use, or nothing can be written.
+    pub fn set_group_notes(&self, namespace: &Namespace, group: &Group, notes: &str) -> anyhow::Result<()> {
+        self.0.set_group_notes(namespace, group, notes)
+    }
+
+>>>>>>> 37c9183 (Where repositories come from; namespaces)
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.0.layout.root
