@@ -6,11 +6,8 @@
 
 mod id;
 mod local;
-<<<<<<< HEAD
-mod names;
-=======
 pub mod locate;
->>>>>>> 37c9183 (Where repositories come from; namespaces)
+mod names;
 
 use std::fmt::Debug;
 use std::sync::Arc;

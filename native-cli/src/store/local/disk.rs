@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, IoSlice, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +84,12 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    /// Writes over what is there.
+    pub fn patch(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.step()?;
+        file.write_all_at(bytes, at)
     }
 
     /// Makes sure that a file can grow to this size, where the file system can tell.

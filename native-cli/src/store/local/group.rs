@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::Store;
-use super::disk::{Temp, is_missing, read_file};
+use super::disk::{is_missing, read_file};
 use super::layout::{Layout, TYPES};
 use crate::store::{Group, GroupInfo, Namespace};
 
@@ -157,10 +157,11 @@ impl Store {
         let found = match owner(&directory) {
             Err(error) if is_missing(&error) => {
                 let text = format!("{}\n", self.auth_id);
-                let written = Temp::beside(&self.disk, &file).and_then(|mut temp| {
-                    temp.write(&mut [text.as_bytes()]).and_then(|()| temp.publish(false))
-                });
-                written.with_context(|| format!("cannot write {}", file.display()))?;
+                if let Err(error) = self.disk.replace(&file, text.as_bytes(), false) {
+                    // A group that nobody owns would be hidden. If it is not empty, it is not ours.
+                    let _ = fs::remove_dir(&directory);
+                    return Err(error).with_context(|| format!("cannot write {}", file.display()));
+                }
                 changed.push(directory);
                 return Ok(changed);
             }

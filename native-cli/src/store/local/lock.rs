@@ -216,7 +216,7 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 /// A path as units of systemd are named.
-fn escape(path: &str) -> String {
+pub(super) fn escape(path: &str) -> String {
     let mut out = String::new();
     for (at, byte) in path.trim_start_matches('/').bytes().enumerate() {
         match byte {

@@ -16,16 +16,21 @@
 mod chunk;
 mod disk;
 mod fault;
+mod forget;
 mod group;
+mod index;
 mod layout;
 mod lock;
 mod process;
+mod session;
 mod snapshot;
+mod upid;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 
 pub use chunk::{ChunkError, ChunkProblem};
 pub use fault::{Fault, Faults};
@@ -36,6 +41,7 @@ use self::disk::Disk;
 use self::layout::Layout;
 use self::lock::Locks;
 use self::process::Process;
+use self::session::Session;
 use self::snapshot::Opened;
 use super::{
     Backup, Group, GroupInfo, Namespace, NewSnapshot, OpenSnapshot, Repository, SnapshotId, SnapshotInfo,
@@ -138,8 +144,6 @@ impl Local {
         Self::open(root, options)
     }
 
-<<<<<<< HEAD
-=======
     /// Makes all 65,536 directories of chunks that are missing: a server takes a store over only if it has them.
     ///
     /// # Errors
@@ -191,7 +195,6 @@ impl Local {
         self.0.set_group_notes(namespace, group, notes)
     }
 
->>>>>>> 37c9183 (Where repositories come from; namespaces)
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.0.layout.root
@@ -220,10 +223,10 @@ impl Repository for Local {
     }
 
     fn begin(&self, new: &NewSnapshot) -> anyhow::Result<Box<dyn Backup>> {
-        bail!("{} cannot be begun: writing comes with the next change", new.snapshot)
+        Ok(Box::new(Session::begin(&self.0, new, Timestamp::now().as_second())?))
     }
 
-    fn forget(&self, _namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()> {
-        bail!("{snapshot} cannot be removed: writing comes with the next change")
+    fn forget(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()> {
+        self.0.forget(namespace, snapshot)
     }
 }

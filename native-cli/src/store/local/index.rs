@@ -1,0 +1,95 @@
+//! The index of an archive in the making (datastore specification 8).
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use pxkit_core::blob::{CryptMode, FileEntry};
+use pxkit_core::format::Digest;
+use pxkit_core::index::WriteDynamic;
+
+use super::disk::{Disk, Temp, random};
+use crate::store::IndexWriter;
+
+/// Entries that are written at a time: 40 bytes each.
+const BATCH: usize = 4096;
+/// Bytes that are reserved at a time, so that a full disk shows here and not when the header is patched.
+const RESERVE: u64 = 1 << 20;
+
+/// An index that is being written, as `<stem>.tmp_didx`.
+#[derive(Debug)]
+pub(super) struct LocalIndex {
+    temp: Temp,
+    disk: Disk,
+    name: String,
+    writer: WriteDynamic,
+    /// What is not yet written.
+    pending: Vec<u8>,
+    written: u64,
+    reserved: u64,
+    durable: bool,
+}
+
+impl LocalIndex {
+    /// Begins the index `name` in the directory of a snapshot.
+    pub fn create(
+        disk: &Disk,
+        directory: &Path,
+        name: &str,
+        now: i64,
+        durable: bool,
+    ) -> anyhow::Result<Self> {
+        let target = directory.join(name);
+        let Some(stem) =
+            name.strip_suffix(".didx").filter(|stem| !stem.is_empty() && crate::store::id::is_safe(stem))
+        else {
+            bail!(
+                "`{name}` is no name of an index: expected letters, digits, '_', '.' and '-', and .didx at the end"
+            );
+        };
+        if target.exists() {
+            bail!("the snapshot has an index `{name}` already");
+        }
+        let temp = Temp::at(disk, directory.join(format!("{stem}.tmp_didx")), &target)
+            .with_context(|| format!("cannot create {}", target.display()))?;
+        let (writer, header) = WriteDynamic::new(random(), now);
+        let (disk, name, pending) = (disk.clone(), name.to_owned(), header.to_vec());
+        Ok(Self { temp, disk, name, writer, pending, written: 0, reserved: 0, durable })
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let len = self.pending.len() as u64;
+        if self.written + len > self.reserved {
+            let more = RESERVE.max(len);
+            self.disk.reserve(&self.temp.file, self.reserved, more).with_context(|| self.cannot_write())?;
+            self.reserved += more;
+        }
+        self.temp.write(&mut [&self.pending]).with_context(|| self.cannot_write())?;
+        self.written += len;
+        self.pending.clear();
+        Ok(())
+    }
+
+    fn cannot_write(&self) -> String {
+        format!("cannot write the index {}", self.name)
+    }
+}
+
+impl IndexWriter for LocalIndex {
+    fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()> {
+        let chunk = self.writer.push(digest, len).with_context(|| self.cannot_write())?;
+        self.pending.extend(chunk.to_bytes());
+        if self.pending.len() >= BATCH * chunk.to_bytes().len() { self.flush() } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>) -> anyhow::Result<FileEntry> {
+        self.flush()?;
+        let what = self.cannot_write();
+        let written = self.writer.finish().with_context(|| what.clone())?;
+        // What was reserved beyond the end is given back.
+        self.temp.file.set_len(self.written).with_context(|| what.clone())?;
+        self.disk.patch(&self.temp.file, &written.header, 0).with_context(|| what.clone())?;
+        self.temp.publish(self.durable).context(what)?;
+        let (crypt_mode, csum) = (CryptMode::None, written.checksum);
+        Ok(FileEntry { filename: self.name, crypt_mode, size: written.size, csum })
+    }
+}
