@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, XattrFlags, fsetxattr, fstatfs, mknodat};
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::{is_root, skip};
+use crate::testing::{Mount, is_root, skip};
 
 /// A directory on the file system of the checkout, since `/tmp` may have no extended attributes.
 fn directory() -> TempDir {
@@ -213,37 +213,14 @@ fn set_native_flags(file: &File, flags: u32) {
     rustix::fs::ioctl_setflags(file, rustix::fs::IFlags::from_bits_retain(current | flags)).unwrap();
 }
 
-/// Mounted as long as it lives.
-struct Mount<'a>(&'a Path);
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0).status();
-    }
-}
-
-/// Makes and mounts an image of a file system with project ids: ext4, or XFS where the kernel lacks quotas.
-fn mount_with_projects<'a>(image: &Path, at: &'a Path) -> Option<Mount<'a>> {
-    let run = |program: &str, arguments: &[&str]| {
-        let mut command = std::process::Command::new(program);
-        command.args(arguments).output().is_ok_and(|output| output.status.success())
-    };
-    let (image, mount_point) = (image.to_str()?, at.to_str()?);
-    // Mostly a hole; XFS takes no less.
-    File::create_new(image).ok()?.set_len(300 << 20).ok()?;
-    std::fs::create_dir(at).ok()?;
-    let mount = || run("mount", &["-o", "loop", image, mount_point]);
-    let ext4 = || run("mkfs.ext4", &["-q", "-F", "-O", "project,quota", "-I", "256", image]) && mount();
-    let xfs = || run("mkfs.xfs", &["-q", "-f", image]) && mount();
-    (is_root() && (ext4() || xfs())).then(|| Mount(at))
-}
-
 #[test]
 fn project_ids_come_back() {
     const NAME: &str = "linux::project_ids_come_back";
     let dir = directory();
     let at = dir.path().join("mounted");
-    let Some(_mount) = mount_with_projects(&dir.path().join("image"), &at) else {
+    let image = dir.path().join("image");
+    // XFS where the kernel lacks quotas.
+    let Some(_mount) = Mount::ext4(&image, &at).or_else(|| Mount::xfs(&image, &at)) else {
         assert!(skip(NAME, "cannot mount a file system with project ids"));
         return;
     };

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::dir::Dir;
 use super::listing::{Entry, Listing, Names, ReadError, Record};
-use super::options::Options;
+use super::options::{Options, Prepare};
 use super::report::{Problem, What};
 use super::scope::{EXCLUDE_FILE, Scope, child_path, outermost, read_exclude_file};
 use crate::linux::{AttributeReader, CallError, FileSystem, doing};
@@ -124,7 +124,7 @@ pub(super) fn enter(
     }
     let mut dir = Dir::new(parent.cloned(), name, own, None, 0);
     let listing = list(context, scratch, &mut dir, parent, &fd, &mut warnings)?;
-    let units = split(&listing, context.options.bounds.small_file);
+    let units = split(&listing, &context.options);
     let (dir, listing) = (Arc::new(dir), Arc::new(listing));
     Ok(Entered { dir, fd, flags, attributes, listing, units, warnings })
 }
@@ -276,9 +276,12 @@ fn stat_entry(
 }
 
 /// Cuts a listing into the ranges that are one task each: a directory, or a run of other nodes.
-fn split(listing: &Listing, small_file: usize) -> Vec<Range<usize>> {
-    /// Nodes of a batch.
-    const MOST: usize = 64;
+fn split(listing: &Listing, options: &Options) -> Vec<Range<usize>> {
+    // Nodes of a batch. Files that are not read are done sooner.
+    let (most, small_file) = match options.prepare {
+        Prepare::Everything => (64, options.bounds.small_file as u64),
+        Prepare::Metadata => (256, 0),
+    };
     /// Bytes of contents after which a batch is full.
     const FULL: u64 = 256 << 10;
     let mut units = Vec::new();
@@ -286,7 +289,7 @@ fn split(listing: &Listing, small_file: usize) -> Vec<Range<usize>> {
     let mut bytes = 0;
     for (at, entry) in listing.entries.iter().enumerate() {
         let is_dir = entry.kind == Kind::Directory;
-        if start < at && (is_dir || at - start >= MOST || bytes >= FULL) {
+        if start < at && (is_dir || at - start >= most || bytes >= FULL) {
             units.push(start..at);
             start = at;
             bytes = 0;
@@ -294,7 +297,7 @@ fn split(listing: &Listing, small_file: usize) -> Vec<Range<usize>> {
         if is_dir {
             units.push(at..at + 1);
             start = at + 1;
-        } else if entry.kind == Kind::File && entry.size <= small_file as u64 {
+        } else if entry.kind == Kind::File && entry.size <= small_file {
             bytes += entry.size;
         }
     }

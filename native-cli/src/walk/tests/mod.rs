@@ -1,6 +1,8 @@
 //! Walks over real directories.
 
 mod changes;
+mod later;
+mod metadata;
 mod order;
 mod rules;
 

@@ -2,14 +2,13 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
-use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::{is_root, skip};
+use crate::testing::{Mount, is_root, skip};
 
 #[test]
 fn patterns_and_exclude_files() {
@@ -177,32 +176,17 @@ fn what_may_not_be_read_is_left_out() {
     assert!(lines[1].starts_with("warning a: left out: ") && lines[2].starts_with("warning b: left out: "));
 }
 
-/// Mounted as long as it lives.
-struct Mount<'a>(&'a Path);
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
 #[test]
 fn other_file_systems_are_entered_if_wanted() {
     const NAME: &str = "walk::other_file_systems_are_entered_if_wanted";
     let dir = TempDir::new().unwrap();
     let (tmpfs, proc) = (dir.path().join("a"), dir.path().join("b"));
-    let mount = |kind: &str, at: &Path| {
-        std::fs::create_dir(at).unwrap();
-        let mut command = Command::new("mount");
-        command.args(["-t", kind, kind]).arg(at).output().is_ok_and(|output| output.status.success())
-    };
-    if !is_root() || !mount("tmpfs", &tmpfs) {
+    let Some(_tmpfs) = Mount::kind("tmpfs", &tmpfs) else {
         assert!(skip(NAME, "cannot mount"));
         return;
-    }
-    let _tmpfs = Mount(&tmpfs);
-    let has_proc = mount("proc", &proc);
-    let _proc = has_proc.then(|| Mount(&proc));
+    };
+    let mounted_proc = Mount::kind("proc", &proc);
+    let has_proc = mounted_proc.is_some();
     write(&tmpfs, "file", b"");
     let dev = tmpfs.metadata().unwrap().dev();
     let not_entered = [
