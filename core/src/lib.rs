@@ -28,4 +28,5 @@ pub mod encode;
 pub mod format;
 pub mod index;
 pub mod pattern;
+pub mod plan;
 pub mod reuse;

@@ -1,12 +1,14 @@
 //! `pxkit`: creates, lists, dumps and extracts Proxmox pxar archives.
 #![warn(missing_docs)]
 
+pub mod backup;
 pub mod cli;
 pub mod cmd;
 pub mod codec;
 pub mod input;
 pub mod linux;
 pub mod output;
+pub mod pipeline;
 pub mod report;
 pub mod restore;
 pub mod select;

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::List(args) => cmd::list::run(args),
         Command::Dump(args) => cmd::dump::run(args),
         Command::Extract(args) => cmd::extract::run(args),
+        Command::Backup(args) => cmd::backup::run(args),
         Command::Completions(args) => cmd::generate::completions(args),
         Command::ManPages(args) => cmd::generate::man_pages(args),
     };

@@ -93,6 +93,25 @@ impl Cutter {
         Ok(())
     }
 
+    /// Makes the segment longer: it now ends at `end`, and these files start in what was added. So a long segment need not be known as
+    /// a whole: as long as more is to come, the end known must lie at least the largest chunk behind all bytes that [`Cutter::scan`] has
+    /// taken and takes next; cuts are then as if all had been known.
+    ///
+    /// # Errors
+    /// The segment would become shorter, or the files are not in order within what was added.
+    pub fn extend(&mut self, end: u64, starts: &[FileStart]) -> Result<(), Error> {
+        let ordered = starts.is_sorted_by(|before, after| before.offset < after.offset);
+        let within = starts.iter().all(|start| (self.end..end).contains(&start.offset));
+        if !ordered || !within || end < self.end || end > i64::MAX as u64 {
+            return Err(Error::misuse(self.end, "a raw segment grows by files in order"));
+        }
+        self.end = end;
+        self.starts.drain(..self.next);
+        self.next = 0;
+        self.starts.extend_from_slice(starts);
+        Ok(())
+    }
+
     /// Takes the next bytes of the segment; the answer is that of [`Chunker::scan`]. The end of the segment always ends a chunk.
     ///
     /// # Errors

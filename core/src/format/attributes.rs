@@ -213,6 +213,15 @@ impl Attributes {
         self.last = None;
     }
 
+    /// Takes what [`Attributes::as_bytes`] gave.
+    pub(crate) fn set_bytes(&mut self, bytes: &[u8]) {
+        self.clear();
+        if !bytes.is_empty() {
+            self.bytes.extend_from_slice(bytes);
+            self.last = self.iter().last().map(|attribute| attribute.item());
+        }
+    }
+
     /// The items as they stand in an archive.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes

@@ -10,6 +10,7 @@ pub mod locate;
 mod names;
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::sync::Arc;
 
 use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
@@ -166,6 +167,14 @@ pub trait Backup: Debug + Send + Sync {
     /// # Errors
     /// It exists, or cannot be written.
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>>;
+
+    /// A file without a name, for what a backup must remember for a while.
+    ///
+    /// # Errors
+    /// There is no room for one.
+    fn scratch(&self) -> anyhow::Result<File> {
+        crate::backup::scratch_file(&std::env::temp_dir())
+    }
 
     /// Stores a small file by its name in the manifest (`config.conf.blob`).
     ///

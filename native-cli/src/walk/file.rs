@@ -113,7 +113,7 @@ fn fill(file: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
 }
 
 /// Appends a small file's contents, exactly `size` bytes, to `out`, which has room for one more.
-pub(super) fn read_small(file: &OwnedFd, size: usize, out: &mut Vec<u8>) -> Result<Option<Change>, Errno> {
+pub(crate) fn read_small(file: &OwnedFd, size: usize, out: &mut Vec<u8>) -> Result<Option<Change>, Errno> {
     let start = out.len();
     out.reserve(size + 1);
     loop {

@@ -1,6 +1,6 @@
 //! A snapshot in the making (datastore specification 14, 18.1).
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use super::lock::Lock;
 use super::process::SharedLock;
 use super::snapshot::{Opened, times};
 use super::{Store, SyncLevel};
+use crate::backup::scratch_file;
 use crate::codec;
 use crate::store::id::is_safe;
 use crate::store::{Backup, IndexWriter, NewSnapshot, OpenSnapshot, SnapshotId, Stored};
@@ -237,6 +238,10 @@ impl Backup for Session {
         add(&self.uploads.compressed_size, encoded);
         add(&self.uploads.duplicates, u64::from(!stored.is_new));
         Ok(stored)
+    }
+
+    fn scratch(&self) -> anyhow::Result<File> {
+        scratch_file(&self.store.layout.root)
     }
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {

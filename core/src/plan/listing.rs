@@ -1,0 +1,102 @@
+use alloc::vec::Vec;
+
+use crate::chunk::FileStart;
+use crate::format::hash_name;
+use crate::index::DynamicIndex;
+use crate::reuse::{File, Files};
+
+/// Where a file lies in the tree, as far as cuts depend on it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Components of its directory's path.
+    depth: u16,
+    /// How many of them it shares with the directory of the file before.
+    shared: u16,
+}
+
+/// All files of the new archive that have contents, in archive order.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    files: Files,
+    /// Hash of each file's path.
+    hashes: Vec<u64>,
+    places: Vec<Place>,
+    /// Components of the path of the directory that the walk is in, and the least number of them since the last file.
+    depth: u16,
+    shared: u16,
+}
+
+impl Listing {
+    /// An empty listing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The walk enters a directory, but not the root.
+    pub fn enter(&mut self) {
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    /// The walk leaves a directory, but not the root.
+    pub fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.shared = self.shared.min(self.depth);
+    }
+
+    /// Adds a file by its path from the root, without slash at the front.
+    pub fn file(&mut self, path: &[u8], file: File) {
+        self.files.push(file);
+        self.hashes.push(hash_name(path));
+        self.places.push(Place { depth: self.depth, shared: self.shared });
+        self.shared = self.depth;
+    }
+
+    /// The files, for the decision.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Takes files out of consideration whose contents lie in chunks that `is_missing` says are gone; returns how many that were.
+    pub fn drop_missing(&mut self, index: &DynamicIndex, mut is_missing: impl FnMut(usize) -> bool) -> u64 {
+        let mut dropped = 0;
+        for number in 0..self.files.len() {
+            let File { size, old: Some(old) } = self.files.get(number) else { continue };
+            let end = old.saturating_add(size).saturating_add(16);
+            let Ok(mut parts) = index.parts(old..end) else { continue };
+            if parts.any(|part| is_missing(part.index)) {
+                self.files.set_old(number, None);
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    /// The start at `offset` of the file `number`, when the raw file before it is `previous`.
+    pub(super) fn start(&self, number: usize, previous: Option<Since>, offset: u64) -> FileStart {
+        let depth = previous.map_or(0, |Since { depth, shared }| {
+            let place = self.places[number];
+            let shared = shared.min(place.shared);
+            if shared == place.depth && shared == depth { u32::MAX } else { shared.into() }
+        });
+        FileStart { offset, depth, hash: self.hashes[number] }
+    }
+
+    /// What follows a raw file must know of it.
+    pub(super) fn since(&self, number: usize) -> Since {
+        let depth = self.places[number].depth;
+        Since { depth, shared: depth }
+    }
+
+    /// Passes over a file that is not raw.
+    pub(super) fn pass(&self, number: usize, since: &mut Since) {
+        since.shared = since.shared.min(self.places[number].shared);
+    }
+}
+
+/// The last raw file, seen from where the listing was followed to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since {
+    depth: u16,
+    /// Components of its directory's path that all directories since share.
+    shared: u16,
+}

@@ -1,0 +1,202 @@
+use alloc::vec::Vec;
+
+use crate::encode::Node;
+use crate::format::{Attributes, Device, Error, Kind, MAX_NAME_LEN, Stat, Timestamp, u32_at, u64_at};
+
+/// What a file was when the tree was walked. If it is something else when it is opened, its metadata is read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Device of the file system.
+    pub dev: u64,
+    /// Number in it.
+    pub ino: u64,
+    /// Time of the last change of anything about it.
+    pub ctime: Timestamp,
+}
+
+/// A node of the walk, as it waits in the spool for its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Name and metadata.
+    pub node: Node<'a>,
+    /// What it holds.
+    pub content: RecordContent<'a>,
+}
+
+/// What a [`Record`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordContent<'a> {
+    /// A directory; its children follow, then [`Record::LEAVE`].
+    Directory,
+    /// A regular file with an entry in the [`super::Listing`].
+    File {
+        /// Bytes.
+        size: u64,
+        /// What it was.
+        identity: Identity,
+        /// Names that it has.
+        links: u32,
+    },
+    /// A further name of a file that came before.
+    Link {
+        /// Bytes, should the first name be gone.
+        size: u64,
+        /// What it was.
+        identity: Identity,
+        /// Names that it has.
+        links: u32,
+    },
+    /// A symbolic link.
+    Symlink(&'a [u8]),
+    /// A device node.
+    Device(Device),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+/// Bytes before the name of every record but [`Record::LEAVE`]: tag, length of the name and of the rest behind it.
+const HEAD: usize = 1 + 2 + 4;
+const IDENTITY: usize = 8 + 8 + 12 + 8 + 4;
+/// Most bytes of attributes: what the kernel lists and the values of it are bounded, this is far beyond.
+const MAX_REST: usize = 256 << 20;
+
+const TAGS: [(u8, Kind); 7] = [
+    (1, Kind::Directory),
+    (2, Kind::File),
+    (3, Kind::Hardlink),
+    (4, Kind::Symlink),
+    (5, Kind::Device),
+    (6, Kind::Fifo),
+    (7, Kind::Socket),
+];
+
+impl<'a> Record<'a> {
+    /// The end of the innermost directory in a spool.
+    pub const LEAVE: [u8; 1] = [0];
+
+    /// Appends the record to a spool.
+    ///
+    /// # Errors
+    /// The name is longer than the format allows, or the attributes are beyond all measure.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Node { name, stat, attributes } = self.node;
+        let attributes = attributes.as_bytes();
+        let (kind, more): (Kind, &[u8]) = match &self.content {
+            RecordContent::Directory => (Kind::Directory, &[]),
+            RecordContent::File { .. } => (Kind::File, &[]),
+            RecordContent::Link { .. } => (Kind::Hardlink, &[]),
+            RecordContent::Symlink(target) => (Kind::Symlink, target),
+            RecordContent::Device(_) => (Kind::Device, &[]),
+            RecordContent::Fifo => (Kind::Fifo, &[]),
+            RecordContent::Socket => (Kind::Socket, &[]),
+        };
+        let fixed = match self.content {
+            RecordContent::File { .. } | RecordContent::Link { .. } => IDENTITY,
+            RecordContent::Device(_) => 16,
+            _ => 4,
+        };
+        let rest = Stat::SIZE + fixed + more.len() + attributes.len();
+        if name.len() > MAX_NAME_LEN || more.len() > MAX_NAME_LEN || rest > MAX_REST {
+            return Err(Error::misuse(0, "names and targets have at most 4096 bytes, attributes 256 MiB"));
+        }
+        out.reserve(HEAD + name.len() + rest);
+        out.push(TAGS.iter().find(|tag| tag.1 == kind).map_or(0, |tag| tag.0));
+        out.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        out.extend_from_slice(&(rest as u32).to_le_bytes());
+        out.extend_from_slice(name);
+        out.extend_from_slice(&stat.to_bytes());
+        match self.content {
+            RecordContent::File { size, identity, links } | RecordContent::Link { size, identity, links } => {
+                out.extend_from_slice(&size.to_le_bytes());
+                out.extend_from_slice(&identity.dev.to_le_bytes());
+                out.extend_from_slice(&identity.ino.to_le_bytes());
+                out.extend_from_slice(&identity.ctime.secs.to_le_bytes());
+                out.extend_from_slice(&identity.ctime.nanos.to_le_bytes());
+                out.extend_from_slice(&links.to_le_bytes());
+            }
+            RecordContent::Device(device) => out.extend_from_slice(&device.to_bytes()),
+            _ => out.extend_from_slice(&(more.len() as u32).to_le_bytes()),
+        }
+        out.extend_from_slice(more);
+        out.extend_from_slice(attributes);
+        Ok(())
+    }
+
+    /// How many bytes the record at the start of `spool` has, or needs to tell that.
+    ///
+    /// # Errors
+    /// This is no record.
+    pub fn length(spool: &[u8]) -> Result<usize, Error> {
+        match spool.first() {
+            None | Some(0) => Ok(1),
+            Some(_) if spool.len() < HEAD => Ok(HEAD),
+            Some(_) => {
+                let name = usize::from(u16::from_le_bytes([spool[1], spool[2]]));
+                let rest = u32_at(spool, 3) as usize;
+                if name > MAX_NAME_LEN || rest > MAX_REST {
+                    return Err(damaged());
+                }
+                Ok(HEAD + name + rest)
+            }
+        }
+    }
+
+    /// Reads the record that `bytes` are, of the length that [`Record::length`] tells; `None` for [`Record::LEAVE`]. Stat and attributes
+    /// go where the caller keeps them.
+    ///
+    /// # Errors
+    /// This is no record.
+    pub fn parse(
+        bytes: &'a [u8],
+        stat: &'a mut Stat,
+        attributes: &'a mut Attributes,
+    ) -> Result<Option<Self>, Error> {
+        if *bytes == Self::LEAVE {
+            return Ok(None);
+        }
+        if bytes.len() < HEAD || Self::length(bytes)? != bytes.len() {
+            return Err(damaged());
+        }
+        let name_len = usize::from(u16::from_le_bytes([bytes[1], bytes[2]]));
+        let (name, rest) = bytes[HEAD..].split_at_checked(name_len).ok_or_else(damaged)?;
+        let (stat_bytes, rest) = rest.split_at_checked(Stat::SIZE).ok_or_else(damaged)?;
+        *stat = Stat::parse(stat_bytes);
+        let kind = TAGS.iter().find(|tag| tag.0 == bytes[0]).map(|tag| tag.1).ok_or_else(damaged)?;
+        let fixed = match kind {
+            Kind::File | Kind::Hardlink => IDENTITY,
+            Kind::Device => 16,
+            _ => 4,
+        };
+        let (fixed, rest) = rest.split_at_checked(fixed).ok_or_else(damaged)?;
+        let more = if fixed.len() == 4 { u32_at(fixed, 0) as usize } else { 0 };
+        let (more, rest) = rest.split_at_checked(more).ok_or_else(damaged)?;
+        let identity = || Identity {
+            dev: u64_at(fixed, 8),
+            ino: u64_at(fixed, 16),
+            ctime: Timestamp { secs: u64_at(fixed, 24) as i64, nanos: u32_at(fixed, 32) },
+        };
+        let content = match kind {
+            Kind::Directory => RecordContent::Directory,
+            Kind::File | Kind::Hardlink => {
+                let (size, identity, links) = (u64_at(fixed, 0), identity(), u32_at(fixed, 36));
+                if kind == Kind::File {
+                    RecordContent::File { size, identity, links }
+                } else {
+                    RecordContent::Link { size, identity, links }
+                }
+            }
+            Kind::Symlink => RecordContent::Symlink(more),
+            Kind::Device => RecordContent::Device(Device::parse(fixed)),
+            Kind::Fifo => RecordContent::Fifo,
+            Kind::Socket => RecordContent::Socket,
+        };
+        attributes.set_bytes(rest);
+        Ok(Some(Self { node: Node { name, stat, attributes }, content }))
+    }
+}
+
+fn damaged() -> Error {
+    Error::misuse(0, "a spool holds what was written into it")
+}

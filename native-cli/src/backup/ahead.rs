@@ -1,0 +1,295 @@
+//! The spool, read in blocks, with the files that are to be read opened and read ahead by the workers.
+
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString};
+use std::ops::Range;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, bail};
+use pxkit_core::format::{Attributes, Stat};
+use pxkit_core::plan::{Record, RecordContent};
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use super::spool::Reader;
+use crate::linux::doing;
+use crate::pipeline::{Budget, Permit, Pool, Ticket, Urgency};
+use crate::walk::{Change, Fresh, Identity, LateOpener, Later, Options, Problem, What, read_small};
+
+/// Files up to this size are read ahead, larger ones are handed over open.
+const SMALL: u64 = 256 << 10;
+/// Contents and files after which a block is full; bytes of records likewise.
+const FULL_BYTES: u64 = 512 << 10;
+const FULL_FILES: usize = 64;
+const FULL_RECORDS: usize = 64 << 10;
+/// Blocks that are ready or being made ready.
+const BLOCKS: usize = 64;
+/// Bytes of contents that are ready.
+const READY: usize = 16 << 20;
+/// What an open file costs of that.
+const OPEN_FILE: u64 = 256 << 10;
+
+/// A part of the spool, with the contents of files that are to be read.
+pub struct Block<'env> {
+    /// Whole records.
+    pub records: Vec<u8>,
+    files: Option<Ticket<'env, Batch>>,
+    permit: Option<Permit>,
+}
+
+/// Files in the order of their records.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Contents of small ones, one after the other.
+    pub bytes: Vec<u8>,
+    /// What became of each.
+    pub files: VecDeque<Opened>,
+}
+
+/// A file that was to be opened.
+#[derive(Debug)]
+pub enum Opened {
+    /// A small one, read.
+    Read {
+        /// Where its contents are.
+        bytes: Range<usize>,
+        /// What it is, if it is not what it was.
+        fresh: Option<Box<Fresh>>,
+        /// How its length was not what it should be.
+        change: Option<Change>,
+    },
+    /// A larger one.
+    Open(OwnedFd, Option<Box<Fresh>>),
+    /// It is left out.
+    Gone(What),
+    /// It cannot be read, which ends the backup.
+    Failed(Problem),
+}
+
+/// What workers need to open files.
+#[derive(Debug)]
+pub struct Openers {
+    options: Options,
+    idle: Mutex<Vec<LateOpener>>,
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Openers {
+    /// For a walk with these options.
+    pub fn new(options: &Options) -> Self {
+        Self { options: options.clone(), idle: Mutex::default(), buffers: Mutex::default() }
+    }
+
+    /// Opens a file, and reads it if it is small.
+    pub fn open(&self, opener: &mut LateOpener, wanted: &Wanted, bytes: &mut Vec<u8>) -> Opened {
+        let dir = match &wanted.dir {
+            Ok(dir) => dir,
+            Err(what) => return Opened::Gone(what.clone()),
+        };
+        match opener.open(dir.as_fd(), &wanted.name, &wanted.identity) {
+            Ok(Later::Same(file)) => read(file, wanted.identity.size, None, bytes),
+            Ok(Later::Changed(file, fresh)) => read(file, fresh.identity.size, Some(fresh), bytes),
+            Ok(Later::Gone(what)) => Opened::Gone(what),
+            Ok(Later::Replaced) => Opened::Gone(What::Replaced),
+            Err(problem) => Opened::Failed(problem),
+        }
+    }
+
+    fn batch(&self, wanted: &[Wanted]) -> Batch {
+        let mut opener = self.opener();
+        let mut bytes = lock(&self.buffers).pop().unwrap_or_default();
+        let files = wanted.iter().map(|wanted| self.open(&mut opener, wanted, &mut bytes)).collect();
+        lock(&self.idle).push(opener);
+        Batch { bytes, files }
+    }
+
+    /// An opener, to be given back or not.
+    pub fn opener(&self) -> LateOpener {
+        lock(&self.idle).pop().unwrap_or_else(|| LateOpener::new(&self.options))
+    }
+
+    /// Takes back the memory of a batch.
+    pub fn recycle(&self, mut bytes: Vec<u8>) {
+        if bytes.capacity() > 0 {
+            bytes.clear();
+            lock(&self.buffers).push(bytes);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn read(file: OwnedFd, size: u64, fresh: Option<Box<Fresh>>, bytes: &mut Vec<u8>) -> Opened {
+    if size > SMALL {
+        return Opened::Open(file, fresh);
+    }
+    let start = bytes.len();
+    match read_small(&file, size as usize, bytes) {
+        Ok(change) => Opened::Read { bytes: start..bytes.len(), fresh, change },
+        Err(errno) => Opened::Failed(Problem::Call(doing("read the file")(errno))),
+    }
+}
+
+/// A file to be opened.
+#[derive(Debug)]
+pub struct Wanted {
+    dir: OpenDir,
+    name: CString,
+    identity: Identity,
+}
+
+/// The directories that the spool is in, opened when a file in them is wanted.
+#[derive(Debug)]
+struct Dirs {
+    /// The root first; of others name and descriptor, once somebody asked for it.
+    levels: Vec<(CString, Option<OpenDir>)>,
+}
+
+/// A directory that is open, or why it cannot be.
+type OpenDir = Result<Arc<OwnedFd>, What>;
+
+impl Dirs {
+    fn innermost(&mut self) -> OpenDir {
+        let first = self.levels.iter().rposition(|level| level.1.is_some()).unwrap_or(0);
+        for at in first + 1..self.levels.len() {
+            let (above, rest) = self.levels.split_at_mut(at);
+            let above = match &above[at - 1].1 {
+                Some(Ok(above)) => above,
+                Some(Err(what)) => {
+                    rest[0].1 = Some(Err(what.clone()));
+                    continue;
+                }
+                None => continue,
+            };
+            rest[0].1 = Some(open_dir(above, &rest[0].0).map(Arc::new));
+        }
+        match self.levels.last() {
+            Some((_, Some(result))) => result.clone(),
+            _ => Err(What::LeftOut(doing("open the directory")(Errno::NOENT))),
+        }
+    }
+}
+
+fn open_dir(above: &OwnedFd, name: &CStr) -> Result<OwnedFd, What> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let result = match openat(above, name, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => openat(above, name, flags, Mode::empty()),
+        other => other,
+    };
+    result.map_err(|errno| match errno {
+        Errno::LOOP | Errno::NOTDIR => What::Replaced,
+        _ => What::LeftOut(doing("open the directory")(errno)),
+    })
+}
+
+/// Reads the spool.
+pub struct Ahead<'p, 'env> {
+    pool: &'p Pool<'env>,
+    openers: &'env Openers,
+    spool: Reader,
+    dirs: Dirs,
+    budget: Budget,
+    blocks: VecDeque<Block<'env>>,
+    /// Files of the listing so far.
+    number: usize,
+    is_over: bool,
+}
+
+impl<'p, 'env> Ahead<'p, 'env> {
+    /// Starts at the root, which is open.
+    pub fn new(pool: &'p Pool<'env>, openers: &'env Openers, spool: Reader, root: OwnedFd) -> Self {
+        let dirs = Dirs { levels: vec![(CString::default(), Some(Ok(Arc::new(root))))] };
+        let (blocks, number, is_over) = Default::default();
+        Self { pool, openers, spool, dirs, budget: Budget::new(READY), blocks, number, is_over }
+    }
+
+    /// The next block, or `None` at the end. `is_read` says which files of the listing are to be read, by their number.
+    ///
+    /// # Errors
+    /// The spool cannot be read.
+    pub fn next(&mut self, is_read: &dyn Fn(usize) -> bool) -> anyhow::Result<Option<(Vec<u8>, Batch)>> {
+        while !self.is_over && self.blocks.len() < BLOCKS {
+            // What is to be read is known only when it is known to fit, and any block must fit if it is the only one.
+            if !self.blocks.is_empty() && self.budget.is_full() {
+                break;
+            }
+            let block = self.block(is_read)?;
+            self.blocks.push_back(block);
+        }
+        let Some(Block { records, files, permit }) = self.blocks.pop_front() else { return Ok(None) };
+        let batch = files.map(Ticket::wait).transpose()?.unwrap_or_default();
+        drop(permit);
+        Ok(Some((records, batch)))
+    }
+
+    /// A file that is wanted out of turn, in the directory that holds it.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn wanted(&mut self, path: &[u8], identity: Identity) -> anyhow::Result<Wanted> {
+        let mut parts = path.split(|&byte| byte == b'/');
+        let name = CString::new(parts.next_back().unwrap_or_default())?;
+        let root = match self.dirs.levels.first() {
+            Some((_, Some(Ok(root)))) => root.clone(),
+            _ => bail!("a defect of pxkit: no root"),
+        };
+        let mut dir = Ok(root);
+        for part in parts {
+            let part = CString::new(part)?;
+            dir = dir.and_then(|above| open_dir(&above, &part).map(Arc::new));
+        }
+        Ok(Wanted { dir, name, identity })
+    }
+
+    fn block(&mut self, is_read: &dyn Fn(usize) -> bool) -> anyhow::Result<Block<'env>> {
+        let mut records = Vec::new();
+        let mut wanted = Vec::new();
+        let mut cost = 0;
+        let (mut stat, mut attributes) = (Stat::default(), Attributes::new());
+        while records.len() < FULL_RECORDS && wanted.len() < FULL_FILES && cost < FULL_BYTES {
+            let length = Record::length(self.spool.window(7)?)?;
+            let window = self.spool.window(length)?;
+            if window.is_empty() {
+                self.is_over = true;
+                break;
+            }
+            let bytes = window.get(..length).context("a defect of pxkit: half a record in the spool")?;
+            records.extend_from_slice(bytes);
+            match Record::parse(bytes, &mut stat, &mut attributes)? {
+                None => {
+                    self.dirs.levels.pop();
+                }
+                Some(Record { node, content }) => match content {
+                    RecordContent::Directory if !node.name.is_empty() => {
+                        self.dirs.levels.push((CString::new(node.name)?, None));
+                    }
+                    RecordContent::File { size, identity, .. } => {
+                        if is_read(self.number) {
+                            let identity = walk_identity(&identity, node.stat, size);
+                            let (dir, name) = (self.dirs.innermost(), CString::new(node.name)?);
+                            cost += if size <= SMALL { size } else { OPEN_FILE };
+                            wanted.push(Wanted { dir, name, identity });
+                        }
+                        self.number += 1;
+                    }
+                    _ => {}
+                },
+            }
+            self.spool.advance(length);
+        }
+        let permit = (cost > 0).then(|| self.budget.force(cost as usize));
+        let openers = self.openers;
+        let files =
+            (!wanted.is_empty()).then(|| self.pool.submit(Urgency::Low, move || openers.batch(&wanted)));
+        Ok(Block { records, files, permit })
+    }
+}
+
+/// What the walk recorded of a file.
+pub fn walk_identity(identity: &pxkit_core::plan::Identity, stat: &Stat, size: u64) -> Identity {
+    let pxkit_core::plan::Identity { dev, ino, ctime } = *identity;
+    Identity { dev, ino, size, mtime: stat.mtime, ctime }
+}

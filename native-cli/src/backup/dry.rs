@@ -1,0 +1,90 @@
+//! A backup that writes nothing.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
+use pxkit_core::format::Digest;
+use pxkit_core::index::WriteDynamic;
+
+use crate::codec;
+use crate::store::{Backup, IndexWriter, OpenSnapshot, SnapshotId, Stored};
+
+/// Does all the work of a backup but for storing: what it says would be new is what the previous snapshot does not have.
+#[derive(Debug)]
+pub struct DryRun {
+    id: SnapshotId,
+    previous: Option<Arc<dyn OpenSnapshot>>,
+    known: Mutex<HashSet<Digest>>,
+}
+
+impl DryRun {
+    /// As if the snapshot `id` were made after `previous`.
+    pub fn new(id: SnapshotId, previous: Option<Arc<dyn OpenSnapshot>>) -> Self {
+        let mut known = HashSet::new();
+        if let Some(previous) = &previous {
+            for file in &previous.manifest().files {
+                // What cannot be read is not known, that is all.
+                if let Ok(index) = previous.index(&file.filename) {
+                    known.extend(index.chunks().iter().map(|chunk| chunk.digest));
+                }
+            }
+        }
+        Self { id, previous, known: Mutex::new(known) }
+    }
+}
+
+impl Backup for DryRun {
+    fn id(&self) -> &SnapshotId {
+        &self.id
+    }
+
+    fn previous(&self) -> Option<Arc<dyn OpenSnapshot>> {
+        self.previous.clone()
+    }
+
+    fn touch(&self, _: &Digest) -> anyhow::Result<bool> {
+        Ok(true)
+    }
+
+    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+        let is_new = self.known.lock().unwrap_or_else(|e| e.into_inner()).insert(*digest);
+        let length = |frame: &Frame<'_>| Ok((frame.header().as_ref().len() + frame.data.len()) as u64);
+        let encoded = if is_new { codec::encode(plain, length)? } else { 0 };
+        Ok(Stored { is_new, encoded })
+    }
+
+    fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
+        let (writer, _) = WriteDynamic::new([0; 16], 0);
+        Ok(Box::new(DryIndex { name: name.to_owned(), writer }))
+    }
+
+    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry> {
+        let blob = Frame::choose(plain, None)?.to_vec();
+        let (csum, size) = (codec::digest(&blob), blob.len() as u64);
+        Ok(FileEntry { filename: name.to_owned(), crypt_mode: CryptMode::None, size, csum })
+    }
+
+    fn finish(self: Box<Self>, _: &Manifest) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct DryIndex {
+    name: String,
+    writer: WriteDynamic,
+}
+
+impl IndexWriter for DryIndex {
+    fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()> {
+        self.writer.push(digest, len)?;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> anyhow::Result<FileEntry> {
+        let written = self.writer.finish()?;
+        let (size, csum) = (written.size, written.checksum);
+        Ok(FileEntry { filename: self.name, crypt_mode: CryptMode::None, size, csum })
+    }
+}

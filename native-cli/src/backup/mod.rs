@@ -1,0 +1,352 @@
+//! A backup: trees of files become archives in a snapshot.
+//!
+//! In three steps for each archive, see [`pxkit_core::plan`]: `detect` walks the tree, compares it with the previous archive and keeps
+//! what it finds in a `spool`; core decides; `emit` reads the spool again, with the files that are to be read opened `ahead`, and
+//! the streams of the archive become chunks in the [`crate::pipeline`].
+
+mod ahead;
+mod catalog;
+mod detect;
+mod dry;
+mod emit;
+mod old;
+mod reference;
+mod sink;
+mod spool;
+mod summary;
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
+use pxkit_core::chunk::{Chunker, Cuts, Cutter, Sizes};
+use pxkit_core::format::Timestamp;
+use pxkit_core::pattern::{Pattern, encode_prelude, exclude_text};
+use pxkit_core::plan::{Emit, Fate};
+use pxkit_core::reuse::{Decision, Policy, Rules, decide};
+use rustix::fs::fstatfs;
+
+use crate::pipeline::{Budget, Buffers, ChunkStream, Cut, Pool, Storing};
+use crate::report::Report;
+use crate::store::Backup;
+use crate::walk::{self, Prepare, Walk};
+use ahead::{Ahead, Openers};
+use catalog::CatalogStream;
+use detect::Detected;
+use emit::{Emitted, Emitter};
+use old::Old;
+use reference::Reference;
+use sink::Streams;
+
+pub use detect::{Seen, Tally};
+pub use dry::DryRun;
+pub use summary::{ArchiveSummary, Stages, Summary, human_bytes};
+
+/// Bytes of chunks that wait to be stored or are being stored.
+const IN_FLIGHT: usize = 48 << 20;
+
+/// What is kept of an archive, and what is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A unified archive and a catalog; everything is read.
+    Legacy,
+    /// A split archive; everything is read.
+    Data,
+    /// A split archive; what did not change since the last snapshot is not read, as far as its chunks are worth keeping.
+    Metadata,
+}
+
+/// How to back up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is read.
+    pub mode: Mode,
+    /// How the trees are walked.
+    pub walk: walk::Options,
+    /// Which chunks are used again.
+    pub policy: Policy,
+    /// Where payload streams are cut.
+    pub cuts: Cuts,
+    /// How large chunks are.
+    pub sizes: Sizes,
+    /// See [`Rules::trust_mtime_size`].
+    pub trust_mtime_size: bool,
+    /// Threads that read, hash and compress.
+    pub threads: usize,
+    /// Every entry is named.
+    pub verbose: bool,
+}
+
+/// A tree to be backed up.
+#[derive(Debug)]
+pub struct Source {
+    /// Name of the archive without suffix: `root`.
+    pub name: String,
+    /// The directory.
+    pub root: OwnedFd,
+    /// How messages name it.
+    pub path: String,
+}
+
+/// A small file that is stored beside the archives.
+#[derive(Clone, Debug)]
+pub struct Small {
+    /// Its name in the snapshot: `config.conf.blob`.
+    pub name: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// Backs up trees and completes the snapshot.
+///
+/// # Errors
+/// A tree cannot be walked, a file not be read, or the repository not be written; then there is no snapshot.
+pub fn run(
+    backup: Box<dyn Backup>,
+    sources: Vec<Source>,
+    blobs: Vec<Small>,
+    options: &Options,
+    report: &Report,
+) -> anyhow::Result<Summary> {
+    let id = backup.id().clone();
+    let mut manifest = Manifest::new(id.group.backup_type, &id.group.id, id.time);
+    let mut summary = Summary::new(&id);
+    let start = Instant::now();
+    manifest.set_walk_start(now());
+    for Small { name, bytes } in blobs {
+        manifest.files.push(backup.blob(&name, &bytes).with_context(|| name.clone())?);
+    }
+    let catalog = write_archives(&*backup, sources, options, report, &mut manifest, &mut summary)?;
+    manifest.files.extend(catalog);
+    let finishing = Instant::now();
+    backup.finish(&manifest)?;
+    summary.finish = finishing.elapsed();
+    summary.duration = start.elapsed();
+    Ok(summary)
+}
+
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Writes the archives; returns the catalog if there is one.
+fn write_archives(
+    backup: &dyn Backup,
+    sources: Vec<Source>,
+    options: &Options,
+    report: &Report,
+    manifest: &mut Manifest,
+    summary: &mut Summary,
+) -> anyhow::Result<Option<FileEntry>> {
+    let openers = Openers::new(&options.walk);
+    std::thread::scope(|scope| {
+        let pool = Pool::start(scope, options.threads);
+        let storing =
+            Storing { pool: &pool, backup, budget: Budget::new(IN_FLIGHT), buffers: Buffers::default() };
+        let mut catalog = match options.mode {
+            Mode::Legacy => {
+                let cut = Cut::Plain(Chunker::new(Sizes::CATALOG));
+                let stream = ChunkStream::new(storing.clone(), cut, backup.index("catalog.pcat1.didx")?);
+                Some(CatalogStream::new(stream))
+            }
+            Mode::Data | Mode::Metadata => None,
+        };
+        for source in sources {
+            let archive = Archive { options, openers: &openers, storing: &storing, report, source: &source };
+            let root = source.root.try_clone()?;
+            let result = archive.write(root, catalog.as_mut(), manifest);
+            summary.archives.push(result.with_context(|| format!("cannot back up {}", source.path))?);
+        }
+        let Some(catalog) = catalog else { return Ok(None) };
+        let (entry, counters) = catalog.finish()?;
+        summary.catalog = Some(counters);
+        Ok(Some(entry))
+    })
+}
+
+/// One archive of a backup.
+struct Archive<'a, 'p, 'env> {
+    options: &'a Options,
+    openers: &'env Openers,
+    storing: &'a Storing<'p, 'env>,
+    report: &'a Report,
+    source: &'a Source,
+}
+
+impl<'p, 'env> Archive<'_, 'p, 'env> {
+    fn write(
+        &self,
+        root: OwnedFd,
+        catalog: Option<&mut CatalogStream<'p, 'env>>,
+        manifest: &mut Manifest,
+    ) -> anyhow::Result<ArchiveSummary> {
+        let Self { options, storing, report, source, .. } = self;
+        let mut summary = ArchiveSummary::new(&source.name, options.mode);
+        let reference = match options.mode {
+            Mode::Metadata => Reference::find(storing.backup, &source.name, CryptMode::None, report),
+            Mode::Legacy | Mode::Data => None,
+        };
+        summary.has_reference = reference.is_some();
+
+        let detecting = Instant::now();
+        let mut found = self.detect(reference.as_ref(), &mut summary)?;
+        summary.stages.detect = detecting.elapsed();
+
+        let deciding = Instant::now();
+        let decision = reference.as_ref().map(|reference| self.decide(reference, &mut found, &mut summary));
+        summary.stages.decide = deciding.elapsed();
+
+        let emitting = Instant::now();
+        let reuse = decision.as_ref().zip(reference.as_ref().map(|reference| &reference.payload));
+        self.emit(root, found, reuse, catalog, manifest, &mut summary)?;
+        summary.stages.emit = emitting.elapsed();
+        Ok(summary)
+    }
+
+    fn detect(
+        &self,
+        reference: Option<&Reference>,
+        summary: &mut ArchiveSummary,
+    ) -> anyhow::Result<Detected> {
+        let Self { options, storing, report, source, .. } = self;
+        let old = reference.and_then(|reference| {
+            let rules = Rules {
+                payload_size: reference.payload.size(),
+                racy_from: earlier(reference.walk_start, slack(&source.root)),
+                trust_mtime_size: options.trust_mtime_size,
+            };
+            report
+                .line(format_args!("Using previous index as metadata reference for '{}'", reference.name()));
+            match Old::new(Box::new(|| reference.open()), rules, reference.is_sorted, report) {
+                Ok(old) => Some(old),
+                Err(error) => {
+                    report.line(format_args!(
+                        "note: the previous metadata archive cannot be read, all files are: {error:#}"
+                    ));
+                    None
+                }
+            }
+        });
+        let walk_options = walk::Options { prepare: Prepare::Metadata, ..options.walk.clone() };
+        let walk = Walk::new(source.root.try_clone()?, walk_options)?;
+        let scratch = || storing.backup.scratch();
+        let found = detect::detect(walk, old, &scratch, report, options.verbose)?;
+        summary.seen = found.seen.clone();
+        summary.reading = found.reading;
+        Ok(found)
+    }
+
+    fn decide(&self, reference: &Reference, found: &mut Detected, summary: &mut ArchiveSummary) -> Decision {
+        if reference.missing.contains(&true) {
+            summary.missing_chunks =
+                found.listing.drop_missing(&reference.payload, |at| reference.missing[at]);
+        }
+        let decision = decide(found.listing.files(), &reference.payload, &self.options.policy);
+        summary.totals = Some(decision.totals);
+        summary.price = decision.price;
+        summary.live = found.listing.files().live();
+        decision
+    }
+
+    fn emit(
+        &self,
+        root: OwnedFd,
+        found: Detected,
+        reuse: Option<(&Decision, &pxkit_core::index::DynamicIndex)>,
+        catalog: Option<&mut CatalogStream<'p, 'env>>,
+        manifest: &mut Manifest,
+        summary: &mut ArchiveSummary,
+    ) -> anyhow::Result<()> {
+        let Self { options, openers, storing, report, source } = self;
+        let excludes = excludes(&options.walk);
+        let Detected { spool, listing, .. } = found;
+        let name = &source.name;
+        let is_split = options.mode != Mode::Legacy;
+        let stream = |suffix: &str, cut: Cut| {
+            let writer = storing.backup.index(&format!("{name}.{suffix}.didx"))?;
+            anyhow::Ok(ChunkStream::new(Storing::clone(storing), cut, writer))
+        };
+        let plain = Cut::Plain(Chunker::new(options.sizes));
+        let (emit, mut streams, exclude_cli) = if is_split {
+            let prelude = encode_prelude(&excludes)?;
+            let payload = Cut::Payload(Cutter::new(options.cuts, options.sizes));
+            let streams = Streams { meta: stream("mpxar", plain)?, payload: Some(stream("ppxar", payload)?) };
+            (Emit::split(prelude.as_deref(), &listing, reuse, options.sizes.max()), streams, Vec::new())
+        } else {
+            let streams = Streams { meta: stream("pxar", plain)?, payload: None };
+            (Emit::unified(&listing), streams, exclude_text(&excludes))
+        };
+        let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
+        debug_assert!(listing.files().is_empty() || (emit.fate(0) == Fate::Read) == is_read(0));
+        let mut catalog = catalog;
+        if let Some(catalog) = &mut catalog {
+            catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
+        }
+        let mut ahead = Ahead::new(storing.pool, openers, spool.read(), root);
+        let emitter = Emitter::new(emit, &mut streams, catalog.as_deref_mut(), exclude_cli, openers, report);
+        let emitted: Emitted = emitter.run(&mut ahead, &is_read)?;
+        if let Some(catalog) = catalog {
+            catalog.leave()?;
+        }
+        summary.emitted(emitted);
+        // The payload before the metadata, as manifests have them.
+        if let Some(payload) = streams.payload {
+            let (entry, counters) = payload.finish()?;
+            manifest.files.push(entry);
+            summary.payload = Some(counters);
+        }
+        let (entry, counters) = streams.meta.finish()?;
+        manifest.files.push(entry);
+        summary.metadata = counters;
+        Ok(())
+    }
+}
+
+/// All patterns that the archive is to tell of.
+fn excludes(options: &walk::Options) -> Vec<Pattern> {
+    let skip_lost_and_found = options.skip_lost_and_found.then(Pattern::lost_and_found);
+    options.patterns.iter().cloned().chain(skip_lost_and_found).collect()
+}
+
+/// How far off the time of a file may be on the file system that holds `root`, in nanoseconds: FAT counts in two seconds, and on a
+/// network the clock is another machine's.
+fn slack(root: &OwnedFd) -> i64 {
+    const LOCAL: [i64; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x2fc1_2fc1, 0xf2f5_2010];
+    let magic = fstatfs(root).map_or(0, |answer| answer.f_type);
+    if LOCAL.contains(&magic) { 100_000_000 } else { 2_000_000_000 }
+}
+
+/// A time, less some nanoseconds.
+fn earlier(time: Timestamp, nanos: i64) -> Timestamp {
+    let total = i128::from(time.secs) * 1_000_000_000 + i128::from(time.nanos) - i128::from(nanos);
+    Timestamp {
+        secs: i64::try_from(total.div_euclid(1_000_000_000)).unwrap_or(i64::MIN),
+        nanos: total.rem_euclid(1_000_000_000) as u32,
+    }
+}
+
+/// A file without a name in `directory`, for what is too much for memory.
+///
+/// # Errors
+/// There is no room.
+pub fn scratch_file(directory: &Path) -> anyhow::Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = match openat(CWD, directory, flags, Mode::from_raw_mode(0o600)) {
+        // Not every file system has such files.
+        Err(_) if directory != std::env::temp_dir() => return scratch_file(&std::env::temp_dir()),
+        result => {
+            result.with_context(|| format!("cannot make a temporary file in {}", directory.display()))?
+        }
+    };
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The previous metadata archive, as far as the walk asks for it.
+
+use pxkit_core::decode::{Event, Irregularity};
+use pxkit_core::reuse::{Found, Join, OldEntry, Rules, Table};
+
+use crate::input::EntryReader;
+use crate::report::Report;
+use crate::walk::DisplayPath;
+
+/// Opens the previous metadata archive at its start.
+pub type Open<'o> = Box<dyn Fn() -> anyhow::Result<EntryReader> + 'o>;
+
+/// The archive that the walk is compared with.
+pub struct Old<'o> {
+    open: Open<'o>,
+    state: State,
+    /// How files are compared.
+    pub rules: Rules,
+}
+
+enum State {
+    /// In one pass, as names are in order.
+    Pass(Box<EntryReader>, Join),
+    /// In memory, as they are not.
+    Table(Table),
+    Gone,
+}
+
+impl<'o> Old<'o> {
+    /// Starts to read the archive. `is_sorted`: its names are in order, as far as is known.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn new(open: Open<'o>, rules: Rules, is_sorted: bool, report: &Report) -> anyhow::Result<Self> {
+        let reader = open()?;
+        let mut old = Self { open, state: State::Pass(Box::new(reader), Join::new()), rules };
+        if !is_sorted {
+            old.state = State::Table(old.read_table(report)?);
+        }
+        Ok(old)
+    }
+
+    /// What the archive has under `name` in the directory that the walk is in, whose path is `directory`.
+    pub fn find(&mut self, directory: &[u8], name: &[u8], report: &Report) -> Option<&OldEntry> {
+        while let State::Pass(reader, join) = &mut self.state {
+            if !matches!(join.find(name), Found::More) {
+                break;
+            }
+            if let Err(error) = advance(reader, join) {
+                report.warn(format_args!(
+                    "the previous metadata archive is damaged, all files from {} on are read: {error:#}",
+                    DisplayPath(directory)
+                ));
+                join.give_up();
+            }
+            let is_order = |what| matches!(what, Irregularity::NameOrder | Irregularity::DuplicateName);
+            if reader.findings().any(|finding| is_order(finding.what)) {
+                self.turn_to_table(directory, report);
+            }
+        }
+        match &mut self.state {
+            State::Pass(_, join) => match join.find(name) {
+                Found::Entry(entry) => Some(entry),
+                _ => None,
+            },
+            State::Table(table) => table.find(name),
+            State::Gone => None,
+        }
+    }
+
+    /// The walk enters the directory that was asked for last.
+    pub fn enter(&mut self) {
+        match &mut self.state {
+            State::Pass(_, join) => join.enter(),
+            State::Table(table) => table.enter(),
+            State::Gone => {}
+        }
+    }
+
+    /// The walk leaves a directory.
+    pub fn leave(&mut self) {
+        match &mut self.state {
+            State::Pass(_, join) => join.leave(),
+            State::Table(table) => table.leave(),
+            State::Gone => {}
+        }
+    }
+
+    /// Goes on with all of the archive in memory, from where the walk is.
+    fn turn_to_table(&mut self, directory: &[u8], report: &Report) {
+        report
+            .line("note: the names in the previous metadata archive are not in order, it is read as a whole");
+        self.state = match self.read_table(report) {
+            Ok(mut table) => {
+                table.find(b"");
+                table.enter();
+                for name in directory.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+                    table.find(name);
+                    table.enter();
+                }
+                State::Table(table)
+            }
+            Err(error) => {
+                report.warn(format_args!("the previous metadata archive cannot be used: {error:#}"));
+                State::Gone
+            }
+        }
+    }
+
+    fn read_table(&self, report: &Report) -> anyhow::Result<Table> {
+        let mut reader = (self.open)()?;
+        let mut table = Table::new();
+        loop {
+            let skipped = match reader.step() {
+                Ok(Event::Skip(bytes)) => bytes,
+                Ok(Event::End) => break,
+                Ok(event) => {
+                    table.add(&event);
+                    continue;
+                }
+                Err(error) => {
+                    report.warn(format_args!("the previous metadata archive is damaged: {error:#}"));
+                    break;
+                }
+            };
+            if reader.skip(skipped).is_err() {
+                break;
+            }
+        }
+        table.cut_off();
+        Ok(table)
+    }
+}
+
+fn advance(reader: &mut EntryReader, join: &mut Join) -> anyhow::Result<()> {
+    let skipped = match reader.step()? {
+        Event::Skip(bytes) => bytes,
+        event => {
+            join.old(&event);
+            return Ok(());
+        }
+    };
+    reader.skip(skipped)
+}

@@ -1,0 +1,124 @@
+//! The previous snapshot's archive as a reference: whether it can be one, and if not, why (change detection 1.3 and 1.4).
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use pxkit_core::blob::{CryptMode, Manifest};
+use pxkit_core::format::Timestamp;
+use pxkit_core::index::DynamicIndex;
+
+use crate::input::{EntryReader, Stream};
+use crate::report::Report;
+use crate::source::{ChunkReader, ChunkedArchive};
+use crate::store::{Backup, OpenSnapshot};
+
+/// A previous split archive whose chunks may be used again.
+#[derive(Debug)]
+pub struct Reference {
+    reader: Arc<ChunkReader>,
+    meta_name: String,
+    /// The previous payload index.
+    pub payload: DynamicIndex,
+    /// For each of its chunks, whether the repository has lost it.
+    pub missing: Vec<bool>,
+    /// Names stand in their order in the metadata archive.
+    pub is_sorted: bool,
+    /// When the previous walk began.
+    pub walk_start: Timestamp,
+}
+
+impl Reference {
+    /// Finds the reference of the archive `name` (`root`), kept as `mode`. None if there is nothing to refer to, with a line that says
+    /// why where that is not to be expected. Nothing here ends a backup.
+    pub fn find(backup: &dyn Backup, name: &str, mode: CryptMode, report: &Report) -> Option<Self> {
+        let snapshot = backup.previous()?;
+        let manifest = snapshot.manifest();
+        let (meta_name, payload_name) = (format!("{name}.mpxar.didx"), format!("{name}.ppxar.didx"));
+        manifest.file(&meta_name)?;
+        let Some(payload_entry) = manifest.file(&payload_name) else {
+            report.line("No previous payload index found in manifest, continue without reference");
+            return None;
+        };
+        if payload_entry.crypt_mode != mode {
+            report.line("Crypt mode mismatch, continue without reference");
+            return None;
+        }
+        match Self::load(backup, &snapshot, meta_name, &payload_name) {
+            Ok(reference) => {
+                let lost = reference.missing.iter().filter(|&&missing| missing).count();
+                if lost > 0 {
+                    report.line(format_args!(
+                        "note: the previous snapshot lacks {lost} of {} payload chunks, the files in them are read again",
+                        reference.missing.len()
+                    ));
+                }
+                Some(reference)
+            }
+            Err(error) => {
+                report.line(format_args!(
+                    "note: the previous snapshot cannot be a reference, all files are read: {error:#}"
+                ));
+                None
+            }
+        }
+    }
+
+    fn load(
+        backup: &dyn Backup,
+        snapshot: &Arc<dyn OpenSnapshot>,
+        meta_name: String,
+        payload_name: &str,
+    ) -> anyhow::Result<Self> {
+        snapshot.index(&meta_name).with_context(|| meta_name.clone())?;
+        let payload = snapshot.index(payload_name).with_context(|| payload_name.to_owned())?;
+        let missing = payload
+            .chunks()
+            .iter()
+            .map(|chunk| Ok(!backup.touch(&chunk.digest)?))
+            .collect::<anyhow::Result<_>>()?;
+        let manifest = snapshot.manifest();
+        let walk_start = walk_start(manifest, &payload);
+        Ok(Self {
+            reader: Arc::new(ChunkReader::new(Arc::clone(snapshot))),
+            meta_name,
+            missing,
+            is_sorted: !is_append_order(manifest),
+            walk_start,
+            payload,
+        })
+    }
+
+    /// Opens the previous metadata archive.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(&self) -> anyhow::Result<EntryReader> {
+        let archive = ChunkedArchive::open(Arc::clone(&self.reader), &self.meta_name)?;
+        Ok(EntryReader::new(Stream::over(Arc::new(archive))))
+    }
+
+    /// Its name, for messages.
+    pub fn name(&self) -> &str {
+        &self.meta_name
+    }
+}
+
+/// When the walk of a snapshot began: what pxkit noted; of others the earliest time that is known, which is not after it.
+fn walk_start(manifest: &Manifest, index: &DynamicIndex) -> Timestamp {
+    match manifest.walk_start() {
+        Some(nanos) => {
+            Timestamp { secs: nanos.div_euclid(1_000_000_000), nanos: nanos.rem_euclid(1_000_000_000) as u32 }
+        }
+        None => {
+            let ctime = index.header().ctime;
+            let secs = if ctime > 0 { manifest.backup_time.min(ctime) } else { manifest.backup_time };
+            Timestamp { secs, nanos: 0 }
+        }
+    }
+}
+
+/// Whether the archive was written in append order, which its snapshot notes.
+fn is_append_order(manifest: &Manifest) -> bool {
+    let order = manifest.unprotected.get("pxkit").and_then(|pxkit| pxkit.get("order"));
+    order.and_then(|order| order.as_str()) == Some("append")
+}

@@ -1,0 +1,220 @@
+//! `pxkit backup`: a snapshot of trees of files.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail, ensure};
+use pxkit_core::chunk::{Cuts, Sizes};
+use pxkit_core::pattern::MatchType;
+use pxkit_core::reuse::{Budget, Optimal, Policy};
+use rustix::io::Errno;
+
+use super::patterns;
+use crate::backup::{self, DryRun, Mode, Options, Small, Source};
+use crate::cli::{Backup, CutRule, DetectionMode, ReusePolicy};
+use crate::linux::{ReadOptions, raise_open_files};
+use crate::report::{Outcome, Report, watch_signals};
+use crate::store::{self, Group, NewSnapshot, Repository, SnapshotId, locate};
+use crate::walk::{self, open_source};
+
+/// Makes a snapshot.
+///
+/// # Errors
+/// A source cannot be read, or the repository not be written; there is no snapshot then.
+pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
+    raise_open_files();
+    let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
+    let specs: Vec<Spec> = args.sources.iter().map(|spec| Spec::parse(spec)).collect::<Result<_, _>>()?;
+    for (at, spec) in specs.iter().enumerate() {
+        ensure!(
+            !specs[..at].iter().any(|other| other.name == spec.name),
+            "the archive {} is named twice",
+            spec.name
+        );
+    }
+    let options = options(args)?;
+    let (sources, blobs) = open_all(&specs)?;
+    watch_signals()?;
+    let id = snapshot_id(args)?;
+    let (repository, is_made) = locate::open_or_create(&args.repository)?;
+    if is_made {
+        report.line(format_args!("A datastore was made in {}", repository.name()));
+    }
+    let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: id.clone() };
+    let backup: Box<dyn store::Backup> = if args.dry_run {
+        Box::new(DryRun::new(id.clone(), last_finished(&repository, &new)?))
+    } else {
+        repository.begin(&new)?
+    };
+    if !args.talk.json && !args.talk.quiet {
+        let place = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
+        report.line(format_args!("Starting backup: {place}{id} in {}", repository.name()));
+        if backup.previous().is_none() {
+            report.line("No previous manifest available.");
+        }
+    }
+    let summary = backup::run(backup, sources, blobs, &options, &report)?;
+    let outcome = report.finish();
+    let mut out = io::stdout().lock();
+    if args.talk.json {
+        let mut json = summary.to_json();
+        json["repository"] = repository.name().into();
+        json["dry_run"] = args.dry_run.into();
+        json["warnings"] = report.warnings().into();
+        writeln!(out, "{json}")?;
+    } else if !args.talk.quiet {
+        write!(out, "{}", summary.text())?;
+        if args.dry_run {
+            writeln!(out, "Nothing was written.")?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// `NAME.pxar:DIRECTORY`, `NAME.conf:FILE` or `NAME.log:FILE`.
+struct Spec<'a> {
+    /// The name with its suffix.
+    name: &'a str,
+    /// The name without.
+    stem: &'a str,
+    suffix: &'a str,
+    path: &'a Path,
+}
+
+impl<'a> Spec<'a> {
+    fn parse(text: &'a str) -> anyhow::Result<Self> {
+        let form = "expected NAME.pxar:DIRECTORY (or NAME.conf:FILE, NAME.log:FILE)";
+        let (name, path) = text.split_once(':').with_context(|| format!("{text}: {form}"))?;
+        let (stem, suffix) = name.rsplit_once('.').with_context(|| format!("{text}: {form}"))?;
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        ensure!(
+            !stem.is_empty() && stem.bytes().all(is_word),
+            "{name}: names have letters, digits, '_' and '-'"
+        );
+        match suffix {
+            "pxar" | "conf" | "log" => {}
+            "img" => bail!("{name}: images are not backed up by this version"),
+            _ => bail!("{text}: {form}"),
+        }
+        ensure!(!path.is_empty(), "{text}: {form}");
+        Ok(Self { name, stem, suffix, path: Path::new(path) })
+    }
+}
+
+/// Opens everything before anything is made.
+fn open_all(specs: &[Spec<'_>]) -> anyhow::Result<(Vec<Source>, Vec<Small>)> {
+    let (mut sources, mut blobs) = (Vec::new(), Vec::new());
+    for spec in specs {
+        let path = spec.path.display();
+        if spec.suffix == "pxar" {
+            let root = match open_source(spec.path) {
+                Err(Errno::LOOP) => bail!("{path} is a symlink; name the directory itself"),
+                result => result.with_context(|| format!("cannot open the directory {path}"))?,
+            };
+            sources.push(Source { name: spec.stem.to_owned(), root, path: path.to_string() });
+        } else {
+            let bytes = std::fs::read(spec.path).with_context(|| format!("cannot read {path}"))?;
+            blobs.push(Small { name: format!("{}.blob", spec.name), bytes });
+        }
+    }
+    Ok((sources, blobs))
+}
+
+fn snapshot_id(args: &Backup) -> anyhow::Result<SnapshotId> {
+    let host = rustix::system::uname();
+    let id = match &args.backup_id {
+        Some(id) => id.clone(),
+        None => host.nodename().to_string_lossy().into_owned(),
+    };
+    let group = Group::new(args.backup_type.into(), &id).context("name the backup with --backup-id")?;
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    Ok(SnapshotId { group, time: args.backup_time.unwrap_or_else(now) })
+}
+
+/// What a backup would go on from.
+fn last_finished(
+    repository: &dyn Repository,
+    new: &NewSnapshot,
+) -> anyhow::Result<Option<std::sync::Arc<dyn store::OpenSnapshot>>> {
+    let groups = repository.groups(&new.namespace)?;
+    if !groups.iter().any(|info| info.group == new.snapshot.group) {
+        return Ok(None);
+    }
+    let snapshots = repository.snapshots(&new.namespace, &new.snapshot.group)?;
+    let last = snapshots.iter().rfind(|snapshot| snapshot.finished);
+    last.map(|last| repository.open(&new.namespace, &last.id)).transpose()
+}
+
+fn options(args: &Backup) -> anyhow::Result<Options> {
+    let device = |path: &std::path::PathBuf| {
+        let stat = rustix::fs::stat(path).with_context(|| format!("cannot find {}", path.display()))?;
+        anyhow::Ok(stat.st_dev)
+    };
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.threads.map(usize::from);
+    let walk = walk::Options {
+        read: ReadOptions { skip_e2big_xattr: args.skip_e2big_xattr },
+        all_file_systems: args.all_file_systems,
+        include_devs: args.include_dev.iter().map(device).collect::<Result<_, _>>()?,
+        patterns: patterns(&args.exclude, MatchType::Exclude)?,
+        skip_lost_and_found: args.skip_lost_and_found,
+        entries_max: args.entries_max,
+        threads,
+        ..walk::Options::default()
+    };
+    let policy = match args.reuse {
+        ReusePolicy::Optimal => {
+            Policy::Optimal(Optimal { budget: args.padding_budget, ..Optimal::default() })
+        }
+        ReusePolicy::Threshold => Policy::Threshold { limit: 1 << 20 },
+    };
+    let cuts = match (args.cuts, args.reuse) {
+        (Some(CutRule::Files), ReusePolicy::Threshold) => {
+            bail!("--reuse=threshold goes with --cuts=reference, as the reference does")
+        }
+        (Some(CutRule::Files) | None, ReusePolicy::Optimal) => Cuts::Files,
+        (Some(CutRule::Reference), _) | (None, ReusePolicy::Threshold) => Cuts::Reference,
+    };
+    Ok(Options {
+        mode: match args.change_detection_mode {
+            DetectionMode::Legacy => Mode::Legacy,
+            DetectionMode::Data => Mode::Data,
+            DetectionMode::Metadata => Mode::Metadata,
+        },
+        walk,
+        policy,
+        cuts,
+        sizes: Sizes::new(u64::from(args.chunk_size) << 10)?,
+        trust_mtime_size: args.trust_mtime_size,
+        threads: threads.unwrap_or_else(cores),
+        verbose: args.talk.verbose,
+    })
+}
+
+/// The budget of padding: a number of percent.
+pub fn parse_budget(text: &str) -> Result<Budget, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 4 {
+        return Err("expected a number of percent with at most four decimals, like 10 or 2.5".into());
+    }
+    let millionths = format!("{whole}{fraction:0<4}").parse::<u32>().ok().filter(|&ppm| ppm <= 1_000_000);
+    millionths.map(Budget::ppm).ok_or_else(|| "expected at most 100 percent".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_percent() {
+        for (text, ppm) in [("10", 100_000), ("2.5", 25_000), ("0", 0), ("100%", 1_000_000), ("0.0001", 1)] {
+            assert_eq!(parse_budget(text), Ok(Budget::ppm(ppm)), "{text}");
+        }
+        for bad in ["", "x", "-1", "101", "1.23456", ".5", "1e3"] {
+            assert!(parse_budget(bad).is_err(), "{bad}");
+        }
+    }
+}
