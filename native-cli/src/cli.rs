@@ -35,6 +35,12 @@ pub enum Command {
     Extract(Extract),
     /// Make a snapshot of directories
     Backup(Backup),
+    /// Restore an archive, an image or a small file of a snapshot
+    Restore(Restore),
+    /// Show what a snapshot is made of
+    Files(Files),
+    /// List the names in all archives of a snapshot
+    Catalog(CatalogArgs),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the man pages into a directory
@@ -129,7 +135,7 @@ pub struct Create {
 /// `pxkit list`
 #[derive(Debug, Args)]
 pub struct List {
-    /// The archive; `-` is standard input
+    /// The archive: a file, or SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar); `-` is standard input
     pub archive: PathBuf,
     /// Only what matches (and what is below it); `!` in front takes back
     pub patterns: Vec<OsString>,
@@ -145,12 +151,15 @@ pub struct List {
     /// Tell version, prelude and padding on standard error
     #[arg(short, long)]
     pub verbose: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// `pxkit dump`
 #[derive(Debug, Args)]
 pub struct Dump {
-    /// The archive, or the payload file of a split one; `-` is standard input
+    /// The archive: a file, the payload file of a split one, or SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar); `-` is standard input
     pub archive: PathBuf,
     /// The payload file of a split archive: check the header in front of each file's contents
     #[arg(long, value_name = "FILE")]
@@ -161,12 +170,15 @@ pub struct Dump {
     /// Only what is irregular
     #[arg(long)]
     pub findings: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// `pxkit extract`
 #[derive(Debug, Args)]
 pub struct Extract {
-    /// The archive; `-` is standard input
+    /// The archive: a file, or SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar); `-` is standard input
     pub archive: PathBuf,
     /// Where to; made if it does not exist
     #[arg(default_value = ".")]
@@ -180,6 +192,9 @@ pub struct Extract {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub how: Extracting,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// Options of `extract` and `restore`.
@@ -244,6 +259,9 @@ pub struct Restore {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub how: Extracting,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// `pxkit files`
@@ -254,13 +272,19 @@ pub struct Files {
     /// A JSON object for each file
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// `pxkit catalog`
 #[derive(Debug, Args)]
-pub struct CatalogOf {
+pub struct CatalogArgs {
     /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
     pub snapshot: SnapshotName,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// `pxkit backup`

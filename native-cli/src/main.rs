@@ -30,14 +30,17 @@ fn main() -> ExitCode {
         Command::Dump(args) => cmd::dump::run(args),
         Command::Extract(args) => cmd::extract::run(args),
         Command::Backup(args) => cmd::backup::run(args),
+        Command::Restore(args) => cmd::restore::run(args),
+        Command::Files(args) => cmd::files::run(args),
+        Command::Catalog(args) => cmd::catalog::run(args),
         Command::Completions(args) => cmd::generate::completions(args),
         Command::ManPages(args) => cmd::generate::man_pages(args),
     };
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
-        // Whoever read the text has seen enough; of an archive, that could not be said.
-        Err(error) if !matches!(cli.command, Command::Create(_)) && is_unread(&error) => ExitCode::SUCCESS,
+        // Whoever read the text has seen enough; of an archive or an image, that could not be said.
+        Err(error) if !writes_data(&cli.command) && is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
@@ -51,6 +54,11 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
     let _ = io::stderr().flush();
     ExitCode::from(2)
+}
+
+/// Whether standard output may be something else than text.
+const fn writes_data(command: &Command) -> bool {
+    matches!(command, Command::Create(_) | Command::Restore(_))
 }
 
 /// Whether nobody reads standard output any more.

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-use pxkit::cli::{Dump, Extract, Extracting, LeaveOut, List, Talk};
+use pxkit::cli::{Dump, Extract, Extracting, LeaveOut, List, RepositoryArgs, Talk};
 use pxkit::cmd;
 use pxkit::report::Outcome;
 use pxkit_tests::canary::Place;
@@ -116,6 +116,7 @@ impl Bench {
             target: self.place.join("target"),
             payload_input: (!rng.one_in(8)).then(|| rng.pick(&self.payloads).clone()),
             patterns,
+            repository: RepositoryArgs::default(),
             how: Extracting {
                 files_from: None,
                 allow_existing_dirs: rng.one_in(2),
@@ -172,11 +173,12 @@ impl Bench {
         let (archive, payload_input) = (self.place.join("a.pxar"), args.payload_input.clone());
         let (long, json) = (rng.one_in(2), rng.one_in(2));
         let (patterns, verbose) = (args.patterns.clone(), rng.one_in(2));
-        let list = List { archive, patterns, payload_input, long, json: json && !long, verbose };
+        let repository = RepositoryArgs::default();
+        let list = List { archive, patterns, payload_input, long, json: json && !long, verbose, repository };
         // What they say is of no matter here.
         let _ = bounded(seen, bytes.len(), || cmd::list::run(&list));
-        let List { archive, payload_input, .. } = list;
-        let dump = Dump { archive, payload_input, json, findings: rng.one_in(4) };
+        let List { archive, payload_input, repository, .. } = list;
+        let dump = Dump { archive, payload_input, json, findings: rng.one_in(4), repository };
         let _ = bounded(seen, bytes.len(), || cmd::dump::run(&dump));
     }
 }

@@ -8,20 +8,23 @@ use pxkit_core::blob::{Catalog, CatalogKind, Table};
 use pxkit_core::decode::{Entry, Event};
 use pxkit_core::format::{Kind, mode};
 
+use crate::cli::CatalogArgs;
 use crate::input::{EntryReader, Opened};
 use crate::report::{Outcome, Report, check_signals};
 use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
-use crate::store::{ArchiveName, OpenSnapshot};
+use crate::store::{ArchiveName, OpenSnapshot, locate};
 use crate::text::Lines;
 
 /// The catalog in a manifest.
 const CATALOG: &str = "catalog.pcat1.didx";
 
-/// Prints the names in a snapshot that is open.
+/// Prints the names in a snapshot.
 ///
 /// # Errors
 /// Something cannot be read or is damaged; what comes before the damage is printed.
-pub fn catalog(snapshot: Arc<dyn OpenSnapshot>) -> anyhow::Result<Outcome> {
+pub fn run(args: &CatalogArgs) -> anyhow::Result<Outcome> {
+    let store = locate::open(&args.repository)?;
+    let snapshot = args.snapshot.open(&store, &args.repository.ns)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let result = print(snapshot, &mut out);
     out.flush().context("cannot write to standard output")?;

@@ -11,6 +11,7 @@ use pxkit_core::format::{
 use pxkit_core::pattern::decode_prelude;
 use serde_json::{Map, Value};
 
+use super::argument::{self, Needs};
 use crate::cli::Dump;
 use crate::input::{FileType, ItemReader, Opened, Payload, Stream};
 use crate::report::{Outcome, check_signals};
@@ -24,7 +25,8 @@ const PRELUDE_SHOWN: u64 = 1 << 20;
 /// # Errors
 /// The archive cannot be read or is damaged; what comes before the damage is shown.
 pub fn run(args: &Dump) -> anyhow::Result<Outcome> {
-    let mut opened = Opened::file(&args.archive, args.payload_input.as_deref())?;
+    let mut opened =
+        argument::open(&args.archive, args.payload_input.as_deref(), &args.repository, Needs::Metadata)?;
     let file_type = opened.detect()?;
     let Opened { name, stream, payload, .. } = opened;
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

@@ -1,8 +1,8 @@
 //! `pxkit extract`: entries of an archive back to disk.
 
+use super::argument::{self, Needs};
 use super::extraction::Extraction;
 use crate::cli::Extract;
-use crate::input::Opened;
 use crate::report::Outcome;
 
 /// Extracts an archive.
@@ -10,6 +10,7 @@ use crate::report::Outcome;
 /// # Errors
 /// Those of [`Extraction::run`]; the archive cannot be opened.
 pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
-    let opened = Opened::file(&args.archive, args.payload_input.as_deref())?;
+    let opened =
+        argument::open(&args.archive, args.payload_input.as_deref(), &args.repository, Needs::Contents)?;
     Extraction { opened, target: &args.target, patterns: &args.patterns, how: &args.how }.run()
 }

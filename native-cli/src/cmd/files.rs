@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::Files;
 use crate::report::Outcome;
-use crate::store::{Namespace, OpenSnapshot, Repository};
+use crate::store::{Repository as _, locate};
 
 /// A file of a snapshot: as the manifest has it, on disk, or both.
 struct Line<'a> {
@@ -19,17 +19,14 @@ struct Line<'a> {
     stored: Option<u64>,
 }
 
-/// Lists the files of a snapshot that is open.
+/// Lists the files of a snapshot.
 ///
 /// # Errors
-/// The snapshot's directory cannot be listed, or nothing can be printed.
-pub fn files(
-    repository: &dyn Repository,
-    namespace: &Namespace,
-    snapshot: &dyn OpenSnapshot,
-    args: &Files,
-) -> anyhow::Result<Outcome> {
-    let all = repository.snapshots(namespace, &snapshot.id().group)?;
+/// The snapshot cannot be opened or listed, or nothing can be printed.
+pub fn run(args: &Files) -> anyhow::Result<Outcome> {
+    let (store, namespace) = (locate::open(&args.repository)?, &args.repository.ns);
+    let snapshot = args.snapshot.open(&store, namespace)?;
+    let all = store.snapshots(namespace, &snapshot.id().group)?;
     let on_disk = all.into_iter().find(|info| info.id == *snapshot.id()).map(|info| info.files);
     let on_disk = on_disk.unwrap_or_default();
     let manifest = snapshot.manifest();

@@ -8,6 +8,7 @@ use pxkit_core::decode::{Content, Event};
 use pxkit_core::format::{HEADER_SIZE, Kind};
 use pxkit_core::pattern::MatchType;
 
+use super::argument::{self, Needs};
 use super::patterns;
 use crate::cli::List;
 use crate::input::{EntryReader, Opened, Payload};
@@ -20,8 +21,9 @@ use crate::text::{Lines, quoted};
 /// # Errors
 /// The archive cannot be read or is damaged; what comes before the damage is listed.
 pub fn run(args: &List) -> anyhow::Result<Outcome> {
-    let Opened { name, stream, payload, .. } =
-        Opened::file(&args.archive, args.payload_input.as_deref())?.archive()?;
+    let opened =
+        argument::open(&args.archive, args.payload_input.as_deref(), &args.repository, Needs::Metadata)?;
+    let Opened { name, stream, payload, .. } = opened.archive()?;
     let report = Report::new(true);
     let reader = EntryReader::new(stream);
     let selection = Selection::new(patterns(&args.patterns, MatchType::Include)?);

@@ -1,5 +1,6 @@
 //! One file a command: what was asked for, resolved once, and run.
 
+pub mod argument;
 pub mod backup;
 pub mod catalog;
 pub mod create;

@@ -13,10 +13,19 @@ use crate::input::Opened;
 use crate::output::Output;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
-use crate::store::{ArchiveName, OpenSnapshot};
+use crate::store::{ArchiveName, OpenSnapshot, locate};
 
 /// Zeros in rows of so many, aligned, become holes.
 const HOLE: usize = 64 << 10;
+
+/// Restores from a snapshot.
+///
+/// # Errors
+/// Those of [`restore`]; the snapshot cannot be opened.
+pub fn run(args: &Restore) -> anyhow::Result<Outcome> {
+    let store = locate::open(&args.repository)?;
+    restore(args.snapshot.open(&store, &args.repository.ns)?, args)
+}
 
 /// Restores from a snapshot that is open.
 ///

@@ -28,7 +28,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-fn error(what: &'static str, got: &str, rule: &'static str) -> ParseError {
+pub(super) fn error(what: &'static str, got: &str, rule: &'static str) -> ParseError {
     ParseError { what, got: got.to_owned(), rule }
 }
 

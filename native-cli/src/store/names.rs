@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use pxkit_core::blob::{BackupType, Manifest};
 
+use super::id::error;
 use super::{Group, Namespace, OpenSnapshot, ParseError, Repository, SnapshotId};
 
 /// What stands for the time of a group's last snapshot.
@@ -63,6 +64,10 @@ impl FromStr for SnapshotName {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text.split('/').count() != 3 {
+            let rule = "TYPE/ID/TIME with a time like 2026-11-22T21:15:52Z, or TYPE/ID/latest";
+            return Err(error("snapshot", text, rule));
+        }
         if let Some((group, LATEST)) = text.rsplit_once('/') {
             return Ok(Self { group: group.parse()?, time: None });
         }

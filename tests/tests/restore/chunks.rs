@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use pxkit::cli::{Extracting, Restore, Talk};
+use pxkit::cli::{Extracting, RepositoryArgs, Restore, Talk};
 use pxkit::cmd::extraction::Extraction;
 use pxkit::cmd::restore::restore;
 use pxkit::input::Opened;
@@ -33,6 +33,7 @@ fn run(
         archive: archive.to_owned(),
         target: target.to_owned(),
         patterns: patterns.iter().map(Into::into).collect(),
+        repository: RepositoryArgs::default(),
         how: how(strict),
     };
     restore(snapshot.clone(), &args)
@@ -211,6 +212,7 @@ fn a_lost_chunk_costs_the_files_in_it() {
         archive: "a.pxar".into(),
         target: scratch.path().to_owned(),
         patterns: Vec::new(),
+        repository: RepositoryArgs::default(),
         how: how(false),
     };
     args.how.overwrite = true;
@@ -353,6 +355,7 @@ fn a_damaged_image_is_not_half_there() {
         archive: "disk.img".into(),
         target: target.clone(),
         patterns: Vec::new(),
+        repository: RepositoryArgs::default(),
         how: how(false),
     };
     args.how.overwrite = true;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pxkit::cli::{Extracting, Restore, Talk};
+use pxkit::cli::{Extracting, RepositoryArgs, Restore, Talk};
 use pxkit::cmd::restore::restore;
 use pxkit::report::Outcome;
 use pxkit::store::{Local, Namespace, OpenSnapshot, Options, SnapshotName};
@@ -37,6 +37,7 @@ fn arguments(snapshot: &str, target: PathBuf, patterns: &[&str]) -> Restore {
         archive: "tree.pxar".to_owned(),
         target,
         patterns: patterns.iter().map(Into::into).collect(),
+        repository: RepositoryArgs::default(),
         how: Extracting { no_owner: true, talk, ..Extracting::default() },
     }
 }
