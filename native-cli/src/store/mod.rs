@@ -8,6 +8,7 @@ mod id;
 mod local;
 pub mod locate;
 mod names;
+pub mod prune;
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -18,7 +19,10 @@ use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub use id::{Group, Namespace, ParseError, SnapshotId};
-pub use local::{ChunkError, ChunkProblem, Fault, Faults, Local, Options, Server, SyncLevel};
+pub use local::{
+    CUTOFF, ChunkError, ChunkProblem, Collect, Collected, Fault, Faults, Local, Options, Server, SyncLevel,
+    Verdict, Verification, Verified,
+};
 pub use names::{ArchiveName, SnapshotName, split_archive};
 
 /// Where snapshots are kept.

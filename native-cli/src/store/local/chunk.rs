@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +29,10 @@ pub struct ChunkError {
 /// Why a chunk cannot be had.
 #[derive(Debug)]
 pub enum ChunkProblem {
-    /// There is none, or its file is empty: a remnant of a crash, or of the cache of an S3 store.
+    /// There is none.
     Missing,
+    /// Its file is empty, a remnant of a crash, or of the cache of an S3 store: that is as good as none.
+    Empty,
     /// Its file cannot be read.
     Unreadable(io::Error),
     /// It is not what it should be.
@@ -41,6 +44,7 @@ impl fmt::Display for ChunkError {
         write!(f, "chunk {}: ", self.digest)?;
         match &self.why {
             ChunkProblem::Missing => f.write_str("missing"),
+            ChunkProblem::Empty => f.write_str("missing: its file is empty"),
             ChunkProblem::Unreadable(error) => write!(f, "cannot be read: {error}"),
             ChunkProblem::Wrong(error) => write!(f, "{error}"),
         }
@@ -79,6 +83,12 @@ impl ChunkStore {
         self.with_encoded(digest, |blob| codec::check_mode(blob, CryptMode::Encrypt).map(drop))
     }
 
+    /// How many plain bytes a chunk has whose digest is right; `None` if it has not the bytes that its name says.
+    pub fn sound_length(&self, digest: &Digest) -> Option<u64> {
+        let decoded = self.with_encoded(digest, codec::decode_blob).ok()?;
+        (codec::digest(&decoded) == *digest).then_some(decoded.len() as u64)
+    }
+
     fn with_encoded<T>(
         &self,
         digest: &Digest,
@@ -92,7 +102,7 @@ impl ChunkStore {
                 wrap(why)
             })?;
             if blob.is_empty() {
-                return Err(wrap(ChunkProblem::Missing));
+                return Err(wrap(ChunkProblem::Empty));
             }
             work(blob).map_err(|error| wrap(ChunkProblem::Wrong(error)))
         })
@@ -193,6 +203,31 @@ impl ChunkStore {
         };
         temp.write(parts)?;
         temp.publish(self.sync == SyncLevel::File)
+    }
+
+    /// Number of chunks, and bytes of their files.
+    pub fn count(&self) -> anyhow::Result<(u64, u64)> {
+        let (mut count, mut bytes) = (0, 0);
+        for number in 0..=0xffff_u32 {
+            let directory = self.directory.join(format!("{number:04x}"));
+            let what = || format!("cannot list {}", directory.display());
+            let entries = match fs::read_dir(&directory) {
+                Err(error) if is_missing(&error) => continue,
+                result => result.with_context(what)?,
+            };
+            for entry in entries {
+                let entry = entry.with_context(what)?;
+                if Digest::from_hex(entry.file_name().as_encoded_bytes()).is_none() {
+                    continue;
+                }
+                // One that vanished meanwhile is none.
+                if let Ok(metadata) = entry.metadata() {
+                    count += 1;
+                    bytes += metadata.len();
+                }
+            }
+        }
+        Ok((count, bytes))
     }
 
     /// Sets a chunk aside that is damaged; its new name, or `None` if it is gone already (5.5).

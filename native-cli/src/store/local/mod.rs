@@ -10,13 +10,14 @@
 //! | `group`, `snapshot` | what is there |
 //! | `session`, `index` | a snapshot in the making |
 //! | `forget` | removing and protecting snapshots, notes |
-
-#![allow(dead_code)]
+//! | `gc` | garbage collection |
+//! | `verify`, `upid` | verification, its result, the name of its task |
 
 mod chunk;
 mod disk;
 mod fault;
 mod forget;
+mod gc;
 mod group;
 mod index;
 mod layout;
@@ -25,16 +26,20 @@ mod process;
 mod session;
 mod snapshot;
 mod upid;
+mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use pxkit_core::blob::Manifest;
 
 pub use chunk::{ChunkError, ChunkProblem};
 pub use fault::{Fault, Faults};
+pub use gc::{CUTOFF, Collect, Collected};
 pub use layout::Server;
+pub use verify::{Verdict, Verification, Verified};
 
 use self::chunk::ChunkStore;
 use self::disk::Disk;
@@ -95,6 +100,11 @@ struct Store {
 }
 
 impl Store {
+    /// The name of the store, as that of a server.
+    fn name(&self) -> String {
+        self.layout.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// How messages name a namespace of this store.
     fn place(&self, namespace: &Namespace) -> String {
         let root = self.layout.root.display();
@@ -193,6 +203,38 @@ impl Local {
     /// It does not exist or is in use, or nothing can be written.
     pub fn set_group_notes(&self, namespace: &Namespace, group: &Group, notes: &str) -> anyhow::Result<()> {
         self.0.set_group_notes(namespace, group, notes)
+    }
+
+    /// Removes chunks that nobody uses.
+    ///
+    /// # Errors
+    /// Another process has a writer or collects garbage; something cannot be read that might name chunks, and nothing was removed;
+    /// something cannot be removed.
+    pub fn collect_garbage(&self, collect: &Collect<'_>) -> anyhow::Result<Collected> {
+        gc::run(&self.0, collect)
+    }
+
+    /// What the last garbage collection found and did, if that is known.
+    pub fn last_collection(&self) -> Option<Collected> {
+        gc::last(self.root())
+    }
+
+    /// Begins a verification by `threads` threads; `now` is the time in seconds since 1970.
+    pub fn verification(&self, threads: usize, now: i64) -> Verification {
+        Verification::new(self.0.clone(), threads, now)
+    }
+
+    /// What the last verification of a snapshot said: whether all was well. `None` if there was none.
+    pub fn verify_state(manifest: &Manifest) -> Option<bool> {
+        upid::verify_state(manifest)
+    }
+
+    /// Number of chunk files and their bytes.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn count_chunks(&self) -> anyhow::Result<(u64, u64)> {
+        self.0.chunks.count()
     }
 
     /// The store's directory.

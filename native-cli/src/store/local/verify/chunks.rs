@@ -1,0 +1,262 @@
+//! Chunks, each once in a run, by several threads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use pxkit_core::blob::CryptMode;
+use pxkit_core::format::Digest;
+
+use super::super::Store;
+use super::super::chunk::{ChunkError, ChunkProblem};
+use super::super::snapshot::Index;
+use crate::codec::DecodeError;
+use crate::report::check_signals;
+
+/// Bytes that must stand in a chunk: a part of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Part {
+    /// Where in the chunk.
+    pub at: u32,
+    /// Of the header, from where.
+    pub skip: u8,
+    /// How many bytes.
+    pub len: u8,
+    /// The header.
+    pub bytes: [u8; 16],
+}
+
+impl Part {
+    fn is_in(&self, plain: &[u8]) -> bool {
+        let expected = &self.bytes[usize::from(self.skip)..usize::from(self.skip + self.len)];
+        plain.get(self.at as usize..).is_some_and(|rest| rest.starts_with(expected))
+    }
+}
+
+/// A chunk as an index has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub digest: Digest,
+    pub len: u64,
+    pub sealed: bool,
+}
+
+/// The chunks of a snapshot, in the order in which they stand there first.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    order: Vec<Key>,
+    jobs: HashMap<Key, Job>,
+}
+
+#[derive(Debug, Default)]
+struct Job {
+    /// A file that has the chunk, for messages.
+    file: Arc<str>,
+    parts: Vec<Part>,
+}
+
+impl Wanted {
+    /// Adds all chunks of a file.
+    pub fn add(&mut self, file: &str, index: &Index, mode: CryptMode) {
+        let name: Arc<str> = file.into();
+        for at in 0..index.count() {
+            let (digest, len) = index.chunk(at).expect("an index has as many chunks as it counts");
+            let key = Key { digest, len, sealed: mode == CryptMode::Encrypt };
+            self.jobs.entry(key).or_insert_with(|| {
+                self.order.push(key);
+                Job { file: name.clone(), parts: Vec::new() }
+            });
+        }
+    }
+
+    /// Adds what must stand in a chunk that was added.
+    pub fn expect(&mut self, key: Key, part: Part) {
+        if let Some(job) = self.jobs.get_mut(&key) {
+            job.parts.push(part);
+        }
+    }
+}
+
+/// What became of chunks in this run.
+#[derive(Debug)]
+pub(super) struct Checked {
+    store: Arc<Store>,
+    threads: usize,
+    known: Mutex<HashMap<Key, Known>>,
+    count: AtomicU64,
+    bytes: AtomicU64,
+    set_aside: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+enum Known {
+    /// Right, and so are these parts of it, which are sorted.
+    Good(Arc<[Part]>),
+    /// What is wrong.
+    Bad(Arc<str>),
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Checked {
+    pub fn new(store: Arc<Store>, threads: usize) -> Self {
+        let (known, count, bytes, set_aside) = Default::default();
+        Self { store, threads: threads.max(1), known, count, bytes, set_aside }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn set_aside(&self) -> u64 {
+        self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// The plain bytes of a chunk that is needed to go on, checked; what is wrong with it otherwise.
+    pub fn read(&self, key: Key) -> Result<Vec<u8>, Arc<str>> {
+        if let Some(Known::Bad(why)) = unpoisoned(&self.known).get(&key) {
+            return Err(why.clone());
+        }
+        let result = self.load(key);
+        let known = match &result {
+            Ok(_) => Known::Good(Arc::default()),
+            Err(why) => Known::Bad(why.clone()),
+        };
+        // What was found out about its parts stays.
+        unpoisoned(&self.known).entry(key).or_insert(known);
+        result
+    }
+
+    /// Checks chunks that were not checked yet. Returns what is wrong, in their order.
+    ///
+    /// # Errors
+    /// A signal came.
+    pub fn check(&self, wanted: Wanted) -> anyhow::Result<Vec<String>> {
+        let Wanted { order, mut jobs } = wanted;
+        let jobs: Vec<(Key, Job)> =
+            order.into_iter().filter_map(|key| Some((key, jobs.remove(&key)?))).collect();
+        let (next, wrong) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+        let work = || {
+            loop {
+                check_signals()?;
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some((key, job)) = jobs.get(at) else { return anyhow::Ok(()) };
+                if let Err(why) = self.job(*key, job) {
+                    unpoisoned(&wrong).insert(at, format!("{}: {why}", job.file));
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (1..self.threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
+            let mut result = work();
+            for thread in threads {
+                let other = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                result = result.and(other);
+            }
+            result
+        })?;
+        Ok(wrong.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+    }
+
+    fn job(&self, key: Key, job: &Job) -> Result<(), Arc<str>> {
+        let mut parts = job.parts.clone();
+        parts.sort_unstable();
+        parts.dedup();
+        let known = unpoisoned(&self.known).get(&key).cloned();
+        match known {
+            Some(Known::Bad(why)) => return Err(why),
+            Some(Known::Good(good)) if parts.iter().all(|part| good.binary_search(part).is_ok()) => {
+                return Ok(());
+            }
+            Some(Known::Good(good)) => {
+                parts.extend_from_slice(&good);
+                parts.sort_unstable();
+                parts.dedup();
+            }
+            None => {}
+        }
+        let plain = match self.load(key) {
+            Ok(plain) => plain,
+            Err(why) => {
+                unpoisoned(&self.known).insert(key, Known::Bad(why.clone()));
+                return Err(why);
+            }
+        };
+        let (good, lost): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.is_in(&plain));
+        unpoisoned(&self.known).insert(key, Known::Good(good.into()));
+        match lost.first() {
+            None => Ok(()),
+            Some(part) => Err(format!(
+                "{} payload references do not hit the header of their file; one in chunk {} at {}",
+                lost.len(),
+                key.digest,
+                part.at
+            )
+            .into()),
+        }
+    }
+
+    /// Reads a chunk; of a sealed one there are no bytes. One that is damaged is set aside.
+    fn load(&self, key: Key) -> Result<Vec<u8>, Arc<str>> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        // Somebody may just have stored it again: what is set aside was found damaged twice.
+        let error = match self.attempt(key) {
+            Ok(plain) => return Ok(plain),
+            Err(error) if !is_damage(&error) => error,
+            Err(_) => match self.attempt(key) {
+                Ok(plain) => return Ok(plain),
+                Err(error) => error,
+            },
+        };
+        if !is_damage(&error) {
+            return Err(error.to_string().into());
+        }
+        if let Some(len) = self.sound_length(key) {
+            let digest = key.digest;
+            return Err(format!("chunk {digest}: it has {len} bytes, and the index says {}", key.len).into());
+        }
+        let done = match self.store.chunks.set_aside(&key.digest) {
+            Ok(Some(path)) => {
+                self.set_aside.fetch_add(1, Ordering::Relaxed);
+                format!("; renamed to {}", path.file_name().unwrap_or_default().display())
+            }
+            Ok(None) => String::new(),
+            Err(error) => format!("; cannot be set aside: {error}"),
+        };
+        Err(format!("{error}{done}").into())
+    }
+
+    fn attempt(&self, key: Key) -> Result<Vec<u8>, ChunkError> {
+        let chunks = &self.store.chunks;
+        let plain = if key.sealed {
+            chunks.check_sealed(&key.digest).map(|()| Vec::new())?
+        } else {
+            chunks.read(&key.digest, key.len, CryptMode::None)?
+        };
+        self.bytes.fetch_add(plain.len() as u64, Ordering::Relaxed);
+        Ok(plain)
+    }
+
+    /// The length of a chunk whose bytes are what its name says, whatever an index says.
+    fn sound_length(&self, key: Key) -> Option<u64> {
+        if key.sealed { None } else { self.store.chunks.sound_length(&key.digest) }
+    }
+}
+
+/// Whether a chunk is at fault: not one that is missing, nor one that an index takes for encrypted or plain and that is not.
+fn is_damage(error: &ChunkError) -> bool {
+    match &error.why {
+        ChunkProblem::Missing => false,
+        ChunkProblem::Empty | ChunkProblem::Wrong(_) => {
+            !matches!(error.why, ChunkProblem::Wrong(DecodeError::Mode { .. }))
+        }
+        ChunkProblem::Unreadable(error) => error.kind() != std::io::ErrorKind::PermissionDenied,
+    }
+}
