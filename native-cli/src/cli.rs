@@ -1,5 +1,7 @@
 //! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
 
+mod store;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,6 +10,10 @@ use pxkit_core::blob::BackupType;
 use pxkit_core::reuse::Budget;
 
 use crate::store::{Namespace, SnapshotName};
+
+pub use self::store::{
+    Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots, Status, Verify,
+};
 
 /// Creates, lists, dumps and extracts Proxmox file archives (pxar).
 #[derive(Debug, Parser)]
@@ -41,6 +47,28 @@ pub enum Command {
     Files(Files),
     /// List the names in all archives of a snapshot
     Catalog(CatalogArgs),
+    /// List the snapshots of a repository
+    Snapshots(Snapshots),
+    /// Remove a snapshot
+    Forget(Forget),
+    /// Remove the snapshots that no rule keeps
+    Prune(Prune),
+    /// Remove chunks that no snapshot uses
+    Gc(Gc),
+    /// Check that snapshots are complete and undamaged
+    Verify(Verify),
+    /// Show where a repository is and what is in it
+    Status(Status),
+    /// Keep a snapshot from being removed
+    Protect(Protect),
+    /// Let a snapshot be removed again
+    Unprotect(Protect),
+    /// Show or change the notes of a snapshot or group
+    Notes(Notes),
+    /// List and make namespaces
+    Namespace(NamespaceArgs),
+    /// Make a datastore, or complete one so that a server can take it over
+    Init(Init),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the man pages into a directory

@@ -154,7 +154,8 @@ mod tests {
     /// What stays, newest first: month, day and hour, with the mark unless it is the common one.
     fn kept(snapshots: &[Candidate], keep: Keep, zone: &TimeZone) -> Vec<String> {
         let marks = prune(snapshots, &keep, zone);
-        let mut kept: Vec<_> = snapshots.iter().zip(marks).filter(|(_, mark)| *mark != Mark::Remove).collect();
+        let mut kept: Vec<_> =
+            snapshots.iter().zip(marks).filter(|(_, mark)| *mark != Mark::Remove).collect();
         kept.sort_by_key(|(snapshot, _)| -snapshot.time);
         let text = |(snapshot, mark): (&Candidate, Mark)| {
             let time = Timestamp::from_second(snapshot.time).unwrap().strftime("%m-%d %H");
@@ -224,12 +225,20 @@ mod tests {
 
     #[test]
     fn hours_and_years() {
-        let all = candidates(&["2019-05-05T10:00:00Z", "2020-05-05T10:00:00Z", "2020-05-05T10:30:00Z", "2020-05-05T11:00:00Z"]);
+        let all = candidates(&[
+            "2019-05-05T10:00:00Z",
+            "2020-05-05T10:00:00Z",
+            "2020-05-05T10:30:00Z",
+            "2020-05-05T11:00:00Z",
+        ]);
         let hourly = Keep { hourly: Some(2), ..Keep::default() };
         assert_eq!(kept(&all, hourly, &TimeZone::UTC), ["05-05 11", "05-05 10"]);
         let marks = prune(&all, &hourly, &TimeZone::UTC);
         assert_eq!(marks, [Mark::Remove, Mark::Remove, Mark::Keep, Mark::Keep]);
         let yearly = Keep { yearly: Some(5), ..Keep::default() };
-        assert_eq!(prune(&all, &yearly, &TimeZone::UTC), [Mark::Keep, Mark::Remove, Mark::Remove, Mark::Keep]);
+        assert_eq!(
+            prune(&all, &yearly, &TimeZone::UTC),
+            [Mark::Keep, Mark::Remove, Mark::Remove, Mark::Keep]
+        );
     }
 }

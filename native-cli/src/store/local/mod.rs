@@ -205,6 +205,18 @@ impl Local {
         self.0.set_group_notes(namespace, group, notes)
     }
 
+    /// The notes of a group, if there are any.
+    ///
+    /// # Errors
+    /// The group does not exist, or they cannot be read.
+    pub fn group_notes(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<Option<String>> {
+        let directory = self.0.layout.group(namespace, group);
+        if !directory.is_dir() {
+            bail!("there is no group {group} in {}", self.0.place(namespace));
+        }
+        group::notes(&directory).with_context(|| format!("cannot read the notes of {group}"))
+    }
+
     /// Removes chunks that nobody uses.
     ///
     /// # Errors

@@ -1,0 +1,41 @@
+//! `pxkit notes`: the notes of a snapshot or group.
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+
+use crate::cli::Notes;
+use crate::report::Outcome;
+use crate::store::{Group, Repository as _, SnapshotId, locate};
+
+/// Shows or changes notes.
+///
+/// # Errors
+/// What is named does not exist or is in use, or notes cannot be read, written or printed.
+pub fn run(args: &Notes) -> anyhow::Result<Outcome> {
+    let store = locate::open(&args.repository)?;
+    let namespace = &args.repository.ns;
+    let found = if let Ok(id) = args.what.parse::<SnapshotId>() {
+        match &args.text {
+            Some(text) => return store.set_notes(namespace, &id, text).map(|()| Outcome::Complete),
+            None => {
+                let open = store.open(namespace, &id)?;
+                let notes = open.manifest().unprotected.get("notes");
+                notes.and_then(|notes| notes.as_str()).map(str::to_owned)
+            }
+        }
+    } else {
+        let group: Group = args
+            .what
+            .parse()
+            .with_context(|| format!("`{}` is neither a snapshot nor a group", args.what))?;
+        match &args.text {
+            Some(text) => return store.set_group_notes(namespace, &group, text).map(|()| Outcome::Complete),
+            None => store.group_notes(namespace, &group)?,
+        }
+    };
+    if let Some(notes) = found {
+        writeln!(io::stdout(), "{}", notes.trim_end()).context("cannot write to standard output")?;
+    }
+    Ok(Outcome::Complete)
+}

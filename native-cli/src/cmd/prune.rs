@@ -1,0 +1,70 @@
+//! `pxkit prune`: removes the snapshots that no rule keeps.
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use crate::cli::Prune;
+use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::store::prune::{Candidate, Keep, Mark, prune};
+use crate::store::{Group, Local, Repository as _, SnapshotInfo, locate};
+
+/// Removes snapshots, oldest first.
+///
+/// # Errors
+/// The repository cannot be read. A snapshot that cannot be removed is warned about.
+pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
+    watch_signals().context("cannot watch for signals")?;
+    let store = locate::open(&args.repository)?;
+    let groups = match &args.group {
+        Some(group) => vec![group.clone()],
+        None => store.groups(&args.repository.ns)?.into_iter().map(|info| info.group).collect(),
+    };
+    let report = Report::new(true);
+    for group in &groups {
+        prune_group(&store, group, args, &report)?;
+    }
+    Ok(report.finish())
+}
+
+fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> anyhow::Result<()> {
+    let namespace = &args.repository.ns;
+    let infos = store.snapshots(namespace, group)?;
+    let candidate = |info: &SnapshotInfo| Candidate {
+        time: info.id.time,
+        finished: info.finished,
+        protected: info.protected,
+    };
+    let candidates: Vec<_> = infos.iter().map(candidate).collect();
+    for (info, mark) in infos.iter().zip(prune(&candidates, &keep(args), &TimeZone::system())) {
+        check_signals()?;
+        let id = &info.id;
+        let removed = mark == Mark::Remove && !args.dry_run;
+        if removed && let Err(error) = store.forget(namespace, id) {
+            report.warn(format_args!("{id} stays: {error:#}"));
+            continue;
+        }
+        let mut out = io::stdout().lock();
+        let printed = if args.json {
+            let value = json!({ "snapshot": id.to_string(), "mark": mark.word(), "removed": removed });
+            writeln!(out, "{value}")
+        } else {
+            writeln!(out, "{:<12} {id}", mark.word())
+        };
+        printed.context("cannot write to standard output")?;
+    }
+    Ok(())
+}
+
+fn keep(args: &Prune) -> Keep {
+    Keep {
+        last: args.keep_last,
+        hourly: args.keep_hourly,
+        daily: args.keep_daily,
+        weekly: args.keep_weekly,
+        monthly: args.keep_monthly,
+        yearly: args.keep_yearly,
+    }
+}

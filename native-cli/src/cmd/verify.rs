@@ -1,0 +1,119 @@
+//! `pxkit verify`: whether snapshots are complete and undamaged.
+
+use std::io::{self, Write as _};
+use std::thread;
+
+use anyhow::{Context as _, bail};
+use indicatif::HumanBytes;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::cli::Verify;
+use crate::report::{Outcome, Report, watch_signals};
+use crate::store::{Group, Local, Namespace, Repository as _, SnapshotId, Verdict, Verified, locate};
+
+/// A group that servers leave out, because benchmarks fill it.
+const BENCHMARK: &str = "host/benchmark";
+
+/// Verifies snapshots.
+///
+/// # Errors
+/// The repository cannot be read, or a snapshot is damaged.
+pub fn run(args: &Verify) -> anyhow::Result<Outcome> {
+    watch_signals().context("cannot watch for signals")?;
+    let store = locate::open(&args.repository)?;
+    let report = Report::new(args.json);
+    let snapshots = snapshots(&store, args, &report)?;
+    let threads =
+        args.threads.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
+    let verification = store.verification(threads, Timestamp::now().as_second());
+    let mut failed = 0;
+    for (namespace, id) in &snapshots {
+        let verified = verification.snapshot(namespace, id)?;
+        failed += u64::from(verified.verdict == Verdict::Failed);
+        tell(namespace, &verified, args.json, &report)?;
+    }
+    let outcome = report.finish();
+    if !args.json {
+        let (chunks, bytes) = (verification.chunks(), HumanBytes(verification.bytes()));
+        let printed =
+            writeln!(io::stdout(), "Checked {chunks} chunks, {bytes}, of {} snapshots", snapshots.len());
+        printed.context("cannot write to standard output")?;
+    }
+    if failed > 0 {
+        let aside = verification.set_aside();
+        bail!("{failed} of {} snapshots are damaged; {aside} damaged chunks were set aside", snapshots.len());
+    }
+    Ok(outcome)
+}
+
+/// The snapshots that are meant, oldest first in each group.
+fn snapshots(store: &Local, args: &Verify, report: &Report) -> anyhow::Result<Vec<(Namespace, SnapshotId)>> {
+    let root = &args.repository.ns;
+    if let Some(what) = &args.what {
+        if let Ok(id) = what.parse::<SnapshotId>() {
+            return Ok(vec![(root.clone(), id)]);
+        }
+        let group = what.parse().with_context(|| format!("`{what}` is neither a snapshot nor a group"))?;
+        return of_group(store, root, &group, report);
+    }
+    let mut all = Vec::new();
+    for namespace in store.namespaces(root)? {
+        for info in store.groups(&namespace)? {
+            if info.group.to_string() != BENCHMARK {
+                all.extend(of_group(store, &namespace, &info.group, report)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn of_group(
+    store: &Local,
+    namespace: &Namespace,
+    group: &Group,
+    report: &Report,
+) -> anyhow::Result<Vec<(Namespace, SnapshotId)>> {
+    let mut out = Vec::new();
+    for info in store.snapshots(namespace, group)? {
+        if info.finished {
+            out.push((namespace.clone(), info.id));
+        } else {
+            report.line(format_args!("{} is left out: it is not finished", info.id));
+        }
+    }
+    Ok(out)
+}
+
+fn tell(namespace: &Namespace, verified: &Verified, as_json: bool, report: &Report) -> anyhow::Result<()> {
+    let word = match verified.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Failed => "failed",
+        Verdict::Skipped => "skipped",
+    };
+    let id = &verified.id;
+    for error in &verified.errors {
+        match verified.verdict {
+            Verdict::Failed => report.error(format_args!("{id}: {error}")),
+            _ => report.warn(error),
+        }
+    }
+    for note in &verified.notes {
+        report.warn(format_args!("{id}: {note}"));
+    }
+    let mut out = io::stdout().lock();
+    let printed = if as_json {
+        let (errors, notes) = (&verified.errors, &verified.notes);
+        let value = json!({
+            "namespace": namespace.to_string(),
+            "snapshot": id.to_string(),
+            "result": word,
+            "errors": errors,
+            "notes": notes,
+        });
+        writeln!(out, "{value}")
+    } else {
+        writeln!(out, "{word:<8} {id}")
+    };
+    printed.context("cannot write to standard output")
+}
