@@ -366,6 +366,9 @@ pub struct Backup {
     /// Where contents are cut into chunks: where files start, or as the reference does [default: as --reuse]
     #[arg(long, value_name = "RULE")]
     pub cuts: Option<CutRule>,
+    /// In which order entries stand in the archives: by name, or what was there before first
+    #[arg(long, value_name = "ORDER", default_value = "name")]
+    pub order: EntryOrder,
     /// Size and time of modification alone tell whether contents changed: no reading after chmod, chown and the like
     #[arg(long)]
     pub trust_mtime_size: bool,
@@ -407,6 +410,15 @@ pub enum CutRule {
     Files,
     /// By hash, or where a file starts
     Reference,
+}
+
+/// In which order entries stand in an archive, see [`Backup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EntryOrder {
+    /// By name, as the reference does
+    Name,
+    /// In each directory what the previous archive has, in its order there, then the rest by name: less is read again
+    Append,
 }
 
 /// Type of a group.

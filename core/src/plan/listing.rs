@@ -51,6 +51,14 @@ impl Listing {
         self.shared = self.depth;
     }
 
+    /// Adds the file `number` of another listing, in whose place this one comes.
+    pub(super) fn take(&mut self, other: &Self, number: usize) {
+        self.files.push(other.files.get(number));
+        self.hashes.push(other.hashes[number]);
+        self.places.push(Place { depth: self.depth, shared: self.shared });
+        self.shared = self.depth;
+    }
+
     /// The files, for the decision.
     pub fn files(&self) -> &Files {
         &self.files

@@ -3,6 +3,8 @@
 //! **Detect.** The walk is joined with the previous archive ([`crate::reuse::Join`]). Every node becomes a [`Record`] in a spool that the
 //! driver owns, every file with contents also an entry of the [`Listing`], which stays in memory: 28 bytes.
 //!
+//! In append order ([`Order`]) the spool is read in another order than it was written, and the listing is sorted likewise.
+//!
 //! **Decide.** [`crate::reuse::decide`] looks at the whole listing, so a budget holds exactly.
 //!
 //! **Emit.** The driver reads the spool again, opens the files that are to be read, and tells [`Emit`] what it found. `Emit` encodes and
@@ -11,10 +13,12 @@
 
 mod emit;
 mod listing;
+mod order;
 mod record;
 
 pub use emit::{Emit, Fate, MAX_BLOCK, Sink};
 pub use listing::Listing;
+pub use order::{Order, Turn};
 pub use record::{Identity, Record, RecordContent};
 
 #[cfg(test)]

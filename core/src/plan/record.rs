@@ -56,8 +56,6 @@ pub enum RecordContent<'a> {
     Socket,
 }
 
-/// Bytes before the name of every record but [`Record::LEAVE`]: tag, length of the name and of the rest behind it.
-const HEAD: usize = 1 + 2 + 4;
 const IDENTITY: usize = 8 + 8 + 12 + 8 + 4;
 /// Most bytes of attributes: what the kernel lists and the values of it are bounded, this is far beyond.
 const MAX_REST: usize = 256 << 20;
@@ -75,6 +73,8 @@ const TAGS: [(u8, Kind); 7] = [
 impl<'a> Record<'a> {
     /// The end of the innermost directory in a spool.
     pub const LEAVE: [u8; 1] = [0];
+    /// Bytes before the name of every other record: tag, length of the name and of the rest behind it.
+    pub const HEAD: usize = 1 + 2 + 4;
 
     /// Appends the record to a spool.
     ///
@@ -101,7 +101,7 @@ impl<'a> Record<'a> {
         if name.len() > MAX_NAME_LEN || more.len() > MAX_NAME_LEN || rest > MAX_REST {
             return Err(Error::misuse(0, "names and targets have at most 4096 bytes, attributes 256 MiB"));
         }
-        out.reserve(HEAD + name.len() + rest);
+        out.reserve(Self::HEAD + name.len() + rest);
         out.push(TAGS.iter().find(|tag| tag.1 == kind).map_or(0, |tag| tag.0));
         out.extend_from_slice(&(name.len() as u16).to_le_bytes());
         out.extend_from_slice(&(rest as u32).to_le_bytes());
@@ -131,15 +131,30 @@ impl<'a> Record<'a> {
     pub fn length(spool: &[u8]) -> Result<usize, Error> {
         match spool.first() {
             None | Some(0) => Ok(1),
-            Some(_) if spool.len() < HEAD => Ok(HEAD),
+            Some(_) if spool.len() < Self::HEAD => Ok(Self::HEAD),
             Some(_) => {
                 let name = usize::from(u16::from_le_bytes([spool[1], spool[2]]));
                 let rest = u32_at(spool, 3) as usize;
                 if name > MAX_NAME_LEN || rest > MAX_REST {
                     return Err(damaged());
                 }
-                Ok(HEAD + name + rest)
+                Ok(Self::HEAD + name + rest)
             }
+        }
+    }
+
+    /// Makes the record of a file, as written, that of a further name.
+    ///
+    /// # Errors
+    /// It is no file.
+    pub fn turn_to_link(bytes: &mut [u8]) -> Result<(), Error> {
+        let tag = |kind| TAGS.iter().find(|tag| tag.1 == kind).map(|tag| tag.0);
+        match (bytes.first_mut(), tag(Kind::File), tag(Kind::Hardlink)) {
+            (Some(first), Some(file), Some(link)) if *first == file => {
+                *first = link;
+                Ok(())
+            }
+            _ => Err(Error::misuse(0, "only files have further names")),
         }
     }
 
@@ -156,11 +171,11 @@ impl<'a> Record<'a> {
         if *bytes == Self::LEAVE {
             return Ok(None);
         }
-        if bytes.len() < HEAD || Self::length(bytes)? != bytes.len() {
+        if bytes.len() < Self::HEAD || Self::length(bytes)? != bytes.len() {
             return Err(damaged());
         }
         let name_len = usize::from(u16::from_le_bytes([bytes[1], bytes[2]]));
-        let (name, rest) = bytes[HEAD..].split_at_checked(name_len).ok_or_else(damaged)?;
+        let (name, rest) = bytes[Self::HEAD..].split_at_checked(name_len).ok_or_else(damaged)?;
         let (stat_bytes, rest) = rest.split_at_checked(Stat::SIZE).ok_or_else(damaged)?;
         *stat = Stat::parse(stat_bytes);
         let kind = TAGS.iter().find(|tag| tag.0 == bytes[0]).map(|tag| tag.1).ok_or_else(damaged)?;

@@ -15,6 +15,8 @@ pub struct OldEntry {
     pub attributes: Attributes,
     /// Where its contents are, if it is a file of a split archive.
     pub payload: Option<PayloadRef>,
+    /// Where it stands in the archive: later entries have greater numbers.
+    pub place: u64,
 }
 
 impl OldEntry {
@@ -27,6 +29,7 @@ impl OldEntry {
         self.name.clear();
         self.name.extend_from_slice(entry.name());
         self.kind = Some(entry.kind);
+        self.place = entry.filename;
         self.stat = *entry.stat;
         if !(self.attributes.is_empty() && entry.attributes.is_empty()) {
             self.attributes.clone_from(entry.attributes);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, bail};
 use pxkit_core::format::{Attributes, Stat};
-use pxkit_core::plan::{Record, RecordContent};
+use pxkit_core::plan::{Record, RecordContent, Turn};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -190,6 +190,8 @@ pub struct Ahead<'p, 'env> {
     pool: &'p Pool<'env>,
     openers: &'env Openers,
     spool: Reader,
+    /// In which order its records come, if it is not that of the spool.
+    turns: Option<std::vec::IntoIter<Turn>>,
     dirs: Dirs,
     budget: Budget,
     blocks: VecDeque<Block<'env>>,
@@ -199,11 +201,18 @@ pub struct Ahead<'p, 'env> {
 }
 
 impl<'p, 'env> Ahead<'p, 'env> {
-    /// Starts at the root, which is open.
-    pub fn new(pool: &'p Pool<'env>, openers: &'env Openers, spool: Reader, root: OwnedFd) -> Self {
+    /// Starts at the root, which is open. `turns` is the order of the records, if it is not that of the spool.
+    pub fn new(
+        pool: &'p Pool<'env>,
+        openers: &'env Openers,
+        spool: Reader,
+        turns: Option<Vec<Turn>>,
+        root: OwnedFd,
+    ) -> Self {
+        let turns = turns.map(Vec::into_iter);
         let dirs = Dirs { levels: vec![(CString::default(), Some(Ok(Arc::new(root))))] };
         let (blocks, number, is_over) = Default::default();
-        Self { pool, openers, spool, dirs, budget: Budget::new(READY), blocks, number, is_over }
+        Self { pool, openers, spool, turns, dirs, budget: Budget::new(READY), blocks, number, is_over }
     }
 
     /// The next block, or `None` at the end. `is_read` says which files of the listing are to be read, by their number.
@@ -250,14 +259,30 @@ impl<'p, 'env> Ahead<'p, 'env> {
         let mut cost = 0;
         let (mut stat, mut attributes) = (Stat::default(), Attributes::new());
         while records.len() < FULL_RECORDS && wanted.len() < FULL_FILES && cost < FULL_BYTES {
-            let length = Record::length(self.spool.window(7)?)?;
+            let is_link = match self.turns.as_mut().map(Iterator::next) {
+                Some(Some(turn)) => {
+                    self.spool.seek(turn.at);
+                    turn.is_link
+                }
+                Some(None) => {
+                    self.is_over = true;
+                    break;
+                }
+                None => false,
+            };
+            let length = Record::length(self.spool.window(Record::HEAD)?)?;
             let window = self.spool.window(length)?;
             if window.is_empty() {
                 self.is_over = true;
                 break;
             }
             let bytes = window.get(..length).context("a defect of pxkit: half a record in the spool")?;
+            let start = records.len();
             records.extend_from_slice(bytes);
+            if is_link {
+                Record::turn_to_link(&mut records[start..])?;
+            }
+            let bytes = &records[start..];
             match Record::parse(bytes, &mut stat, &mut attributes)? {
                 None => {
                     self.dirs.levels.pop();

@@ -7,7 +7,7 @@ use std::fs::File as StdFile;
 use anyhow::bail;
 use pxkit_core::encode::Node;
 use pxkit_core::format::{Device, Kind, MAX_NAME_LEN};
-use pxkit_core::plan::{Identity, Listing, Record, RecordContent};
+use pxkit_core::plan::{Identity, Listing, Order, Record, RecordContent, Turn};
 use pxkit_core::reuse::{File, NewFile, Verdict, Why, compare};
 
 use super::old::Old;
@@ -26,6 +26,10 @@ pub struct Detected {
     pub seen: Seen,
     /// How metadata was read.
     pub reading: Reading,
+    /// In append order: how the nodes stand in the previous archive.
+    pub order: Option<Order>,
+    /// The order of the records, if it is not that of the spool.
+    pub turns: Option<Vec<Turn>>,
 }
 
 /// A number of files and their bytes.
@@ -68,6 +72,15 @@ struct Linked {
     can_link: bool,
 }
 
+/// How to look at a tree.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Every entry is named.
+    pub verbose: bool,
+    /// For an archive in append order.
+    pub append: bool,
+}
+
 /// Walks the tree. `scratch` makes a file for what is too much for memory.
 ///
 /// # Errors
@@ -77,21 +90,27 @@ pub fn detect(
     mut old: Option<Old<'_>>,
     scratch: &dyn Fn() -> anyhow::Result<StdFile>,
     report: &Report,
-    verbose: bool,
+    how: How,
 ) -> anyhow::Result<Detected> {
-    let mut found = Detected::default();
+    let mut found = Detected { order: how.append.then(Order::new), ..Detected::default() };
     let mut links = HashMap::new();
     let mut depth = 0usize;
     while let Some(step) = walk.next()? {
         match step {
             Step::Enter(node) => {
                 check_signals()?;
-                if verbose && depth > 0 {
+                if how.verbose && depth > 0 {
                     report.line(crate::text::quoted(node.path));
                 }
+                let mut place = None;
                 if let Some(old) = &mut old {
-                    old.find(directory_of(&node), node.name, report);
+                    let entry = old.find(directory_of(&node), node.name, report);
+                    place =
+                        entry.filter(|entry| entry.kind == Some(Kind::Directory)).map(|entry| entry.place);
                     old.enter();
+                }
+                if let Some(order) = &mut found.order {
+                    order.enter(found.spool.position(), place);
                 }
                 if depth > 0 {
                     found.listing.enter();
@@ -101,7 +120,7 @@ pub fn detect(
                 report.count(0);
             }
             Step::Node(node) => {
-                if verbose {
+                if how.verbose {
                     report.line(crate::text::quoted(node.path));
                 }
                 found.node(&node, old.as_mut(), &mut links, report)?;
@@ -114,6 +133,9 @@ pub fn detect(
                 }
                 if let Some(old) = &mut old {
                     old.leave();
+                }
+                if let Some(order) = &mut found.order {
+                    order.leave(found.spool.position());
                 }
                 found.spool.buffer().extend_from_slice(&Record::LEAVE);
             }
@@ -142,6 +164,16 @@ impl Detected {
             (Kind::Socket, _) => RecordContent::Socket,
             (kind, _) => bail!("a defect of pxkit: a {} in the walk that is none", kind.name()),
         };
+        let place = match (&self.order, old) {
+            (Some(_), Some(old)) => {
+                let entry = old.find(directory_of(node), node.name, report);
+                entry.filter(|entry| entry.kind == Some(node.kind)).map(|entry| entry.place)
+            }
+            _ => None,
+        };
+        if let Some(order) = &mut self.order {
+            order.node(self.spool.position(), place);
+        }
         self.write(node, content)
     }
 
@@ -154,7 +186,8 @@ impl Detected {
     ) -> anyhow::Result<()> {
         let identity = Identity { dev: node.dev, ino: node.ino, ctime: node.ctime };
         let (size, names) = (node.size, u32::try_from(node.nlink).unwrap_or(u32::MAX));
-        if node.nlink > 1 {
+        // In append order it is not known yet which name comes first.
+        if node.nlink > 1 && self.order.is_none() {
             let new = Linked { met: 0, nlink: 0, can_link: node.path.len() <= MAX_NAME_LEN };
             let linked = links.entry((node.dev, node.ino)).or_insert(new);
             linked.met += 1;
@@ -175,11 +208,13 @@ impl Detected {
                 ));
             }
         }
+        let mut place = None;
         let verdict = old.map_or(Verdict::Read(Why::New), |old| {
             let rules = old.rules;
             let new = NewFile { stat: &node.stat, attributes: node.attributes, size };
-            old.find(directory_of(node), node.name, report)
-                .map_or(Verdict::Read(Why::New), |entry| compare(new, entry, &rules))
+            let entry = old.find(directory_of(node), node.name, report);
+            place = entry.map(|entry| entry.place);
+            entry.map_or(Verdict::Read(Why::New), |entry| compare(new, entry, &rules))
         });
         self.seen.files.add(size);
         let at = match verdict {
@@ -192,6 +227,11 @@ impl Detected {
                 None
             }
         };
+        if let Some(order) = &mut self.order {
+            let inode = (node.nlink > 1).then_some((node.dev, node.ino));
+            let place = place.filter(|_| at.is_some());
+            order.file(self.spool.position(), place, self.listing.files().len(), inode);
+        }
         self.listing.file(node.path, File { size, old: at });
         self.write(node, RecordContent::File { size, identity, links: names })
     }

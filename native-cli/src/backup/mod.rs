@@ -25,7 +25,7 @@ use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
 use pxkit_core::chunk::{Chunker, Cuts, Cutter, Sizes};
 use pxkit_core::format::Timestamp;
 use pxkit_core::pattern::{Pattern, encode_prelude, exclude_text};
-use pxkit_core::plan::{Emit, Fate};
+use pxkit_core::plan::Emit;
 use pxkit_core::reuse::{Decision, Policy, Rules, decide};
 use rustix::fs::fstatfs;
 
@@ -35,7 +35,7 @@ use crate::store::Backup;
 use crate::walk::{self, Prepare, Walk};
 use ahead::{Ahead, Openers};
 use catalog::CatalogStream;
-use detect::Detected;
+use detect::{Detected, How};
 use emit::{Emitted, Emitter};
 use old::Old;
 use reference::Reference;
@@ -76,6 +76,9 @@ pub struct Options {
     pub trust_mtime_size: bool,
     /// Threads that read, hash and compress.
     pub threads: usize,
+    /// Archives are written in append order: in each directory first what the previous archive has, in its order there, then the rest by
+    /// name.
+    pub append: bool,
     /// Every entry is named.
     pub verbose: bool,
 }
@@ -116,6 +119,9 @@ pub fn run(
     let mut summary = Summary::new(&id);
     let start = Instant::now();
     manifest.set_walk_start(now());
+    if options.append {
+        reference::note_append_order(&mut manifest);
+    }
     for Small { name, bytes } in blobs {
         manifest.files.push(backup.blob(&name, &bytes).with_context(|| name.clone())?);
     }
@@ -196,6 +202,10 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
 
         let detecting = Instant::now();
         let mut found = self.detect(reference.as_ref(), &mut summary)?;
+        if let Some(order) = found.order.take() {
+            let (turns, listing) = order.sort(&found.listing);
+            (found.turns, found.listing) = (Some(turns), listing);
+        }
         summary.stages.detect = detecting.elapsed();
 
         let deciding = Instant::now();
@@ -236,7 +246,8 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let walk_options = walk::Options { prepare: Prepare::Metadata, ..options.walk.clone() };
         let walk = Walk::new(source.root.try_clone()?, walk_options)?;
         let scratch = || storing.backup.scratch();
-        let found = detect::detect(walk, old, &scratch, report, options.verbose)?;
+        let how = How { verbose: options.verbose, append: options.append };
+        let found = detect::detect(walk, old, &scratch, report, how)?;
         summary.seen = found.seen.clone();
         summary.reading = found.reading;
         Ok(found)
@@ -265,7 +276,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
     ) -> anyhow::Result<()> {
         let Self { options, openers, storing, report, source } = self;
         let excludes = excludes(&options.walk);
-        let Detected { spool, listing, .. } = found;
+        let Detected { spool, listing, turns, .. } = found;
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
         let stream = |suffix: &str, cut: Cut| {
@@ -283,12 +294,11 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             (Emit::unified(&listing), streams, exclude_text(&excludes))
         };
         let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
-        debug_assert!(listing.files().is_empty() || (emit.fate(0) == Fate::Read) == is_read(0));
         let mut catalog = catalog;
         if let Some(catalog) = &mut catalog {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
         }
-        let mut ahead = Ahead::new(storing.pool, openers, spool.read(), root);
+        let mut ahead = Ahead::new(storing.pool, openers, spool.read(), turns, root);
         let emitter = Emitter::new(emit, &mut streams, catalog.as_deref_mut(), exclude_cli, openers, report);
         let emitted: Emitted = emitter.run(&mut ahead, &is_read)?;
         if let Some(catalog) = catalog {

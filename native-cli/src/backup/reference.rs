@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::format::Timestamp;
 use pxkit_core::index::DynamicIndex;
+use serde_json::json;
 
 use crate::input::{EntryReader, Stream};
 use crate::report::Report;
@@ -115,6 +116,12 @@ fn walk_start(manifest: &Manifest, index: &DynamicIndex) -> Timestamp {
             Timestamp { secs, nanos: 0 }
         }
     }
+}
+
+/// Notes in a manifest that the archives are in append order.
+pub fn note_append_order(manifest: &mut Manifest) {
+    let pxkit = manifest.unprotected.entry("pxkit").or_insert_with(|| json!({}));
+    pxkit["order"] = "append".into();
 }
 
 /// Whether the archive was written in append order, which its snapshot notes.

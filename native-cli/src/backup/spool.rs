@@ -26,6 +26,11 @@ impl Spool {
         &mut self.buffer
     }
 
+    /// Where the next byte will stand.
+    pub fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
     /// Moves what is too much for memory into a file, which `make` opens: it must have no name, or be of no use to anybody.
     ///
     /// # Errors
@@ -46,17 +51,16 @@ impl Spool {
 
     /// Reads it from its start.
     pub fn read(self) -> Reader {
-        let size = self.written + self.buffer.len() as u64;
-        match self.file {
-            None => Reader { window: self.buffer, start: 0, file: None, tail: Vec::new(), read: size, size },
-            Some(file) => Reader {
-                window: Vec::new(),
-                start: 0,
-                file: Some((file, self.written)),
-                tail: self.buffer,
-                read: 0,
-                size,
-            },
+        let size = self.position();
+        let start = self.written;
+        Reader {
+            tail: self.buffer,
+            file: self.file,
+            in_file: start,
+            size,
+            window: Vec::new(),
+            at: 0,
+            start: 0,
         }
     }
 }
@@ -64,15 +68,16 @@ impl Spool {
 /// The bytes that are being read.
 #[derive(Debug)]
 pub struct Reader {
-    window: Vec<u8>,
-    start: usize,
-    /// The file with the first bytes, and how many.
-    file: Option<(File, u64)>,
     /// The bytes behind those in the file.
     tail: Vec<u8>,
-    /// Bytes that came into the window so far.
-    read: u64,
+    /// The file with the first bytes, and how many.
+    file: Option<File>,
+    in_file: u64,
     size: u64,
+    /// Bytes of the file, and perhaps of what is behind it, from position `at` on; of them those from `start` on come next.
+    window: Vec<u8>,
+    at: u64,
+    start: usize,
 }
 
 impl Reader {
@@ -81,7 +86,11 @@ impl Reader {
     /// # Errors
     /// The file cannot be read.
     pub fn window(&mut self, at_least: usize) -> anyhow::Result<&[u8]> {
-        if self.window.len() - self.start < at_least && self.read < self.size {
+        let position = self.position();
+        if position >= self.in_file {
+            return Ok(&self.tail[(position - self.in_file) as usize..]);
+        }
+        if self.window.len() - self.start < at_least {
             self.fill(at_least)?;
         }
         Ok(&self.window[self.start..])
@@ -89,27 +98,41 @@ impl Reader {
 
     /// Passes bytes that are in the window.
     pub fn advance(&mut self, bytes: usize) {
-        self.start += bytes;
+        self.seek(self.position() + bytes as u64);
+    }
+
+    /// Goes to a position.
+    pub fn seek(&mut self, position: u64) {
+        let position = position.min(self.size);
+        match usize::try_from(position.wrapping_sub(self.at)) {
+            Ok(start) if position >= self.at && start <= self.window.len() => self.start = start,
+            _ => {
+                self.window.clear();
+                (self.at, self.start) = (position, 0);
+            }
+        }
+    }
+
+    fn position(&self) -> u64 {
+        self.at + self.start as u64
     }
 
     fn fill(&mut self, at_least: usize) -> anyhow::Result<()> {
-        let Some((file, in_file)) = &self.file else {
-            bail!("a defect of pxkit: a list of files that is too short")
-        };
+        let Some(file) = &self.file else { bail!("a defect of pxkit: a list of files without a file") };
         self.window.drain(..self.start);
-        self.start = 0;
-        while self.window.len() < at_least && self.read < self.size {
-            if self.read < *in_file {
-                let block = (*in_file - self.read).min(BLOCK as u64) as usize;
-                let len = self.window.len();
-                self.window.resize(len + block, 0);
-                file.read_exact_at(&mut self.window[len..], self.read)
-                    .context("cannot read the list of files found")?;
-                self.read += block as u64;
-            } else {
-                self.read += self.tail.len() as u64;
-                self.window.append(&mut self.tail);
+        (self.at, self.start) = (self.position(), 0);
+        while self.window.len() < at_least {
+            let end = self.at + self.window.len() as u64;
+            if end >= self.in_file {
+                let rest = &self.tail[(end - self.in_file) as usize..];
+                self.window.extend_from_slice(&rest[..rest.len().min(at_least)]);
+                break;
             }
+            let block = (self.in_file - end).min(BLOCK as u64) as usize;
+            let len = self.window.len();
+            self.window.resize(len + block, 0);
+            file.read_exact_at(&mut self.window[len..], end)
+                .context("cannot read the list of files found")?;
         }
         Ok(())
     }
@@ -147,6 +170,13 @@ mod tests {
                 step = step * 7 % 65_537 + 1;
             }
             assert_eq!(at, total);
+            for number in 0..if total > 0 { 100 } else { 0 } {
+                let at = total / 100 * (number * 37 % 100);
+                reader.seek(at as u64);
+                let window = reader.window(50).unwrap();
+                assert!(window.len() >= 50.min(total - at));
+                assert!(window.iter().enumerate().all(|(n, &b)| b == byte(at + n)), "at {at}");
+            }
         }
     }
 }

@@ -207,6 +207,7 @@ fn options(mode: Mode, threads: usize) -> Options {
         policy: Policy::default(),
         cuts: Cuts::Files,
         sizes: Sizes::new(64 << 10).unwrap(),
+        append: false,
         trust_mtime_size: false,
         threads,
         verbose: false,
@@ -445,4 +446,36 @@ fn split_archives_tell_the_patterns_in_every_mode() {
     assert_eq!(metas[0], metas[1]);
     let text = br#"{"exclude-patterns":"d6"#;
     assert!(metas[0].windows(text.len()).any(|window| window == text));
+}
+
+#[test]
+fn append_order_holds_the_same_tree_and_goes_on_in_any_order() {
+    let tree = tree();
+    let at = |name: &str| tree.path().join(name);
+    let (mut append, mut name) = (options(Mode::Metadata, 2), options(Mode::Metadata, 2));
+    append.append = true;
+    name.append = false;
+    let mut bench = Bench::new();
+    bench.backup(tree.path(), &append);
+    assert_holds(&bench, tree.path());
+    for generation in 0..6usize {
+        // The first names of directories change, so that they move to the end.
+        for folder in ["d0/e0", "d3/e2", "d5/e1"] {
+            write(&at(folder).join(format!("0new{generation}")), &noise(generation, 5000), 2_000_000);
+        }
+        write(&at("d0/e0/f021"), &noise(generation + 1000, 12_000), 2_000_000 + generation as u64);
+        write(&at("d1/e1/f001"), &noise(generation + 2000, 100), 2_000_000 + generation as u64);
+        if generation == 3 {
+            fs::remove_file(at("d0/e0/0new0")).unwrap();
+            fs::hard_link(at("d2/e2/f002"), at("d0/a hard link before its file")).unwrap();
+        }
+        let summary = bench.backup(tree.path(), if generation == 4 { &name } else { &append });
+        assert_holds(&bench, tree.path());
+        let archive = &summary.archives[0];
+        assert!(archive.has_reference);
+        // All that did not change is recognised, whatever the order.
+        assert!(archive.seen.unchanged.files >= 295, "{:?}", archive.seen);
+    }
+    let links = bench.entries().values().filter(|(kind, _)| *kind == Kind::Hardlink).count();
+    assert_eq!(links, 3);
 }
