@@ -4,6 +4,11 @@ use crate::format::Error;
 /// Bytes that the hash covers.
 pub const WINDOW: usize = 64;
 
+/// Bytes that each of the two lanes takes at a time.
+pub(super) const LANE: usize = 8192;
+/// Bytes after which lanes look whether there was a hit.
+const GROUP: usize = 16;
+
 /// How large chunks become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -43,11 +48,16 @@ impl Sizes {
         self.average as u64 * 4
     }
 
+    /// The bits of a hash that matter.
+    #[inline]
+    const fn mask(self) -> u32 {
+        2 * self.average - 1
+    }
+
     /// Whether a chunk may end behind the bytes of this hash.
     #[inline]
     const fn hits(self, hash: u32) -> bool {
-        let mask = 2 * self.average - 1;
-        hash & mask >= mask - 2
+        hash & self.mask() >= self.mask() - 2
     }
 }
 
@@ -119,14 +129,9 @@ impl Chunker {
             }
         }
         if at < end {
-            let mut hash = self.hash;
-            for (n, (&leaving, &entering)) in data[at - WINDOW..].iter().zip(&data[at..end]).enumerate() {
-                hash = roll(hash, leaving, entering);
-                if self.sizes.hits(hash) {
-                    return Some(at + n + 1);
-                }
+            if let Some(n) = first_hit(self.sizes, &mut self.hash, &data[at - WINDOW..end]) {
+                return Some(at + n);
             }
-            self.hash = hash;
             self.size += end - at;
             for (n, &byte) in data[end - WINDOW..end].iter().enumerate() {
                 self.window[(self.size + n) % WINDOW] = byte;
@@ -134,6 +139,64 @@ impl Chunker {
         }
         (self.size == max).then_some(end)
     }
+}
+
+/// Where the first chunk ends in `data`, whose first 64 bytes have `hash` and are not counted. `None`: nowhere, and `hash` is that of the
+/// last 64 bytes.
+fn first_hit(sizes: Sizes, hash: &mut u32, data: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(both) = data[at..].get(..WINDOW + 2 * LANE) {
+        match two_lanes(sizes, *hash, both) {
+            Ok(last) => *hash = last,
+            Err((hits, mut before)) => {
+                at += hits;
+                return one_lane(sizes, &mut before, &data[at..]).map(|n| at + n);
+            }
+        }
+        at += 2 * LANE;
+    }
+    one_lane(sizes, hash, &data[at..]).map(|n| at + n)
+}
+
+/// [`first_hit`], a byte at a time.
+fn one_lane(sizes: Sizes, hash: &mut u32, data: &[u8]) -> Option<usize> {
+    let mut rolled = *hash;
+    for (n, (&leaving, &entering)) in data.iter().zip(&data[WINDOW..]).enumerate() {
+        rolled = roll(rolled, leaving, entering);
+        if sizes.hits(rolled) {
+            return Some(n + 1);
+        }
+    }
+    *hash = rolled;
+    None
+}
+
+/// Hashes two lanes in lock step: a hash waits for the one before it, those of the other lane need not. The hash of the last 64 bytes,
+/// or if either lane has a hit, up to where the left lane surely has none and its hash there: the first hit is the lowest, whichever
+/// lane was quicker.
+fn two_lanes(sizes: Sizes, hash: u32, data: &[u8]) -> Result<u32, (usize, u32)> {
+    let groups = |from: usize| data[from..from + LANE].as_chunks::<GROUP>().0.iter();
+    let left = groups(0).zip(groups(WINDOW));
+    let right = groups(LANE).zip(groups(LANE + WINDOW));
+    let (mut left_hash, mut right_hash) = (hash, whole(&data[LANE..LANE + WINDOW]));
+    for (group, ((left_out, left_in), (right_out, right_in))) in left.zip(right).enumerate() {
+        let before = left_hash;
+        let mut most = 0;
+        for n in 0..GROUP {
+            left_hash = roll(left_hash, left_out[n], left_in[n]);
+            right_hash = roll(right_hash, right_out[n], right_in[n]);
+            most = most.max(left_hash & sizes.mask()).max(right_hash & sizes.mask());
+        }
+        if sizes.hits(most) {
+            return Err((group * GROUP, before));
+        }
+    }
+    Ok(right_hash)
+}
+
+/// The hash of 64 bytes.
+fn whole(window: &[u8]) -> u32 {
+    window.iter().fold(0, |hash, &byte| hash.rotate_left(1) ^ TABLE[usize::from(byte)])
 }
 
 /// The hash one byte further. What leaves was rotated by 64, so not at all.

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
+use super::scan::LANE;
 use super::table::TABLE;
 use super::*;
 use crate::format::Class;
@@ -149,12 +150,47 @@ fn same_as_the_bytewise_loop() {
     let mut inputs: Vec<Vec<u8>> = [1, 2, 32, 45, 64, 65, 1000].map(periodic).to_vec();
     inputs.push(xs()[..600_000].to_vec());
     for data in &inputs {
-        for average in [512, 1024, 4096, 65_536] {
+        for average in [512, 1024, 4096, 8192, 65_536] {
             let expected = bytewise(data, average);
-            for largest in [1, 3, 63, 64, 65, 129, 5000, 200_000] {
+            for largest in [1, 3, 63, 64, 65, 129, 5000, 200_000, 1 << 30] {
                 let cuts = plain(data, average, || 1 + xorshift(&mut state) as usize % largest);
                 assert_eq!(cuts, expected, "average {average}, blocks up to {largest}");
             }
+        }
+    }
+}
+
+/// Hits around the seams of lanes, and in both lanes at once: the first one counts.
+#[test]
+fn seams_of_lanes() {
+    const AVERAGE: u64 = 65_536;
+    let noise = xs();
+    let is_hit = |window: &&[u8]| {
+        let hash = window.iter().fold(0_u32, |hash, &byte| hash.rotate_left(1) ^ TABLE[usize::from(byte)]);
+        hash & 0x1_ffff >= 0x1_fffd
+    };
+    let hit = noise.windows(WINDOW).find(is_hit).expect("one in 43,691");
+    // Zeros have no hits. In one block the lanes begin behind the least chunk and the 64 bytes that might have come before the block.
+    let (lanes, mut state) = (AVERAGE as usize / 4 + WINDOW, 5);
+    let check = |places: &[usize], state: &mut u32| {
+        let mut data = vec![0; 4 * AVERAGE as usize];
+        for place in places {
+            data[place - WINDOW..*place].copy_from_slice(hit);
+        }
+        let expected = bytewise(&data, AVERAGE);
+        assert_eq!(expected.first(), places.iter().min());
+        assert_eq!(plain(&data, AVERAGE, || 1 << 30), expected, "{places:?}");
+        assert_eq!(plain(&data, AVERAGE, || 1 + xorshift(state) as usize % 100_000), expected, "{places:?}");
+    };
+    for lane in 0..6 {
+        for off in [0, 1, 2, 15, 16, 17, 62, 63, 64, 65, LANE / 2] {
+            check(&[lanes + lane * LANE + off], &mut state);
+            check(&[lanes + (lane + 1) * LANE - off], &mut state);
+        }
+        // The other lane hits earlier in its own count, at the same place, in the same group, and later.
+        for (left, right) in [(5000, 1000), (1000, 1000), (1007, 1001), (1000, 5000), (LANE - 64, 64)] {
+            let at = |lane: usize, off: usize| lanes + lane * LANE + off;
+            check(&[at(lane, left), at(lane + 1, right)], &mut state);
         }
     }
 }
