@@ -124,7 +124,7 @@ impl<W: Write> Printer<'_, W> {
                 Event::Need(_) | Event::Leave { .. } | Event::Version(_) | Event::Prelude { .. } => {}
             }
         }
-        for finding in reader.findings() {
+        for finding in reader.warnings() {
             report.warn(format_args!("{name}: offset {}: {}", finding.offset, finding.what));
         }
         Ok(())

@@ -332,7 +332,7 @@ impl Run<'_> {
                 Event::End => break,
             }
         }
-        for finding in reader.findings() {
+        for finding in reader.warnings() {
             self.report.warn(format_args!("offset {}: {}", finding.offset, finding.what));
         }
         Ok(())

@@ -79,7 +79,7 @@ impl<W: io::Write> Listing<'_, W> {
         if !self.printed && !self.selection.is_all() {
             self.report.warn("no entry matches the patterns");
         }
-        for finding in reader.findings() {
+        for finding in reader.warnings() {
             self.report.warn(format_args!("offset {}: {}", finding.offset, finding.what));
         }
         let trailing = reader.trailing_bytes();

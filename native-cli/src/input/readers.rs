@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::{Context as _, bail};
-use pxkit_core::decode::{Decoder, Entries, Event, Finding, Findings, Limits, Start, Step};
+use pxkit_core::decode::{Decoder, Entries, Event, Finding, Findings, Irregularity, Limits, Start, Step};
 
 use super::stream::Stream;
 
@@ -83,6 +83,12 @@ impl EntryReader {
             );
         }
         Ok(())
+    }
+
+    /// What was irregular since the last call, but for names that are not in order: archives may be written in another one, and no reader
+    /// minds.
+    pub fn warnings(&mut self) -> impl Iterator<Item = Finding> {
+        self.findings().filter(|finding| finding.what != Irregularity::NameOrder)
     }
 
     /// What was irregular since the last call.
