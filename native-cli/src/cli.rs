@@ -5,10 +5,12 @@ mod store;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pxkit_core::blob::BackupType;
 use pxkit_core::reuse::Budget;
 
+use crate::cmd::backup::Spec;
 use crate::store::{Namespace, SnapshotName};
 
 pub use self::store::{
@@ -319,8 +321,8 @@ pub struct CatalogArgs {
 #[derive(Debug, Args)]
 pub struct Backup {
     /// NAME.pxar:DIRECTORY, one or several; small files as NAME.conf:FILE or NAME.log:FILE
-    #[arg(required = true, value_name = "NAME.pxar:DIRECTORY")]
-    pub sources: Vec<String>,
+    #[arg(required = true, value_name = "NAME.pxar:DIRECTORY", value_parser = OsStringValueParser::new().try_map(|text| Spec::parse(&text)))]
+    pub sources: Vec<Spec>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,

@@ -1,9 +1,11 @@
 //! `cargo xtask demo`: the main job on a real tree, shown command by command.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs::{self, OpenOptions},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
@@ -73,25 +75,84 @@ pub fn run(args: Args) -> Result<()> {
     let source = dir.join("checkout");
     println!("\n=== copy this checkout to {}", source.display());
     copy_checkout(&source)?;
-
+    backups(&pxkit, &dir, &source)?;
     for kind in KINDS {
-        println!("\n=== a {} archive", kind.name);
-        shell::run(&mut kind.create(&pxkit, &dir, &source))?;
-        for file in kind.files(&dir) {
-            let size = file.metadata().with_context(|| format!("cannot find {}", file.display()))?.len();
-            println!("{}: {size} bytes", file.display());
-        }
-        head(&mut kind.list(&pxkit, &dir, &[]), 8)?;
-        let mut long = kind.list(&pxkit, &dir, &["-l"]);
-        kind.with_payload(&mut long, &dir);
-        head(&mut long, 8)?;
-        head(&mut kind.dump(&pxkit, &dir), 16)?;
-        let back = dir.join(format!("back-{}", kind.name));
-        shell::run(&mut kind.extract(&pxkit, &dir, &back))?;
-        compare::both_ways(&source, &back)?;
+        archive(&kind, &pxkit, &dir, &source)?;
     }
-    println!("\nThe archives and trees are in {}", dir.display());
+    println!("\nThe datastore, the archives and the trees are in {}", dir.display());
     Ok(())
+}
+
+/// Two backups with a change in between; what the datastore then holds; both trees back.
+fn backups(pxkit: &Path, dir: &Path, source: &Path) -> Result<()> {
+    // Seconds, so that both have a time of their own without waiting.
+    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let store = dir.join("store");
+    let with_store = |args: &[&str]| {
+        let mut command = Command::new(pxkit);
+        command.args(args).arg("--repository").arg(&store);
+        command
+    };
+    let backup = |time: u64| {
+        let archive = format!("checkout.pxar:{}", source.display());
+        with_store(&["backup", &archive, "--backup-id=demo", &format!("--backup-time={time}")])
+    };
+
+    println!("\n=== the first backup reads everything");
+    shell::run(&mut backup(first))?;
+    let before = dir.join("before");
+    shell::run(Command::new("cp").arg("-a").arg(source).arg(&before))?;
+
+    println!("\n=== a few changes, and the second backup");
+    change(source)?;
+    shell::run(&mut backup(first + 1))?;
+
+    println!("\n=== what the datastore holds");
+    shell::run(&mut with_store(&["snapshots"]))?;
+    shell::run(&mut with_store(&["files", "host/demo/latest"]))?;
+    head(&mut with_store(&["list", "-l", "host/demo/latest/checkout.pxar"]), 8)?;
+    shell::run(&mut with_store(&["verify"]))?;
+
+    println!("\n=== both trees come back");
+    let table = shell::output(&mut with_store(&["snapshots"]))?;
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    let names: Vec<&str> = table.split_whitespace().filter(|word| word.starts_with("host/demo/")).collect();
+    let [older, newer] = names[..] else { bail!("expected two snapshots, got {names:?}") };
+    for (snapshot, tree, target) in [(older, &*before, "back-first"), (newer, source, "back-second")] {
+        let back = dir.join(target);
+        let mut restore = with_store(&["restore", snapshot, "checkout.pxar"]);
+        shell::run(restore.arg(&back))?;
+        compare::both_ways(tree, &back)?;
+    }
+    Ok(())
+}
+
+/// Changes the copy of the checkout: a file is changed, one is added, one removed, a folder renamed.
+fn change(source: &Path) -> Result<()> {
+    let mut readme = OpenOptions::new().append(true).open(source.join("README.md"))?;
+    readme.write_all(b"This line was added by the demo.\n")?;
+    fs::write(source.join("added"), "A file that was not there before.\n")?;
+    fs::remove_file(source.join("rustfmt.toml"))?;
+    fs::rename(source.join("docs"), source.join("book"))?;
+    println!("README.md changed, `added` added, rustfmt.toml removed, docs renamed to book");
+    Ok(())
+}
+
+/// An archive in files: made, listed, dumped, extracted, compared.
+fn archive(kind: &Kind, pxkit: &Path, dir: &Path, source: &Path) -> Result<()> {
+    println!("\n=== a {} archive", kind.name);
+    shell::run(&mut kind.create(pxkit, dir, source))?;
+    for file in kind.files(dir) {
+        let size = file.metadata().with_context(|| format!("cannot find {}", file.display()))?.len();
+        println!("{}: {size} bytes", file.display());
+    }
+    let mut long = kind.list(pxkit, dir, &["-l"]);
+    kind.with_payload(&mut long, dir);
+    head(&mut long, 8)?;
+    head(&mut kind.dump(pxkit, dir), 16)?;
+    let back = dir.join(format!("back-{}", kind.name));
+    shell::run(&mut kind.extract(pxkit, dir, &back))?;
+    compare::both_ways(source, &back)
 }
 
 /// Builds pxkit with optimisation and returns its place.

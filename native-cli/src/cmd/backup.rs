@@ -1,7 +1,9 @@
 //! `pxkit backup`: a snapshot of trees of files.
 
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
@@ -25,16 +27,13 @@ use crate::walk::{self, open_source};
 pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     raise_open_files();
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
-    let specs: Vec<Spec> = args.sources.iter().map(|spec| Spec::parse(spec)).collect::<Result<_, _>>()?;
+    let specs = &args.sources;
     for (at, spec) in specs.iter().enumerate() {
-        ensure!(
-            !specs[..at].iter().any(|other| other.name == spec.name),
-            "the archive {} is named twice",
-            spec.name
-        );
+        let is_twice = specs[..at].iter().any(|other| other.name() == spec.name());
+        ensure!(!is_twice, "the archive {} is named twice", spec.name());
     }
     let options = options(args)?;
-    let (sources, blobs) = open_all(&specs)?;
+    let (sources, blobs) = open_all(specs)?;
     watch_signals()?;
     let id = snapshot_id(args)?;
     let (repository, is_made) = locate::open_or_create(&args.repository)?;
@@ -72,50 +71,58 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// `NAME.pxar:DIRECTORY`, `NAME.conf:FILE` or `NAME.log:FILE`.
-struct Spec<'a> {
-    /// The name with its suffix.
-    name: &'a str,
-    /// The name without.
-    stem: &'a str,
-    suffix: &'a str,
-    path: &'a Path,
+/// What is to be backed up: `NAME.pxar:DIRECTORY`, `NAME.conf:FILE` or `NAME.log:FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The name without suffix.
+    stem: String,
+    suffix: String,
+    path: PathBuf,
 }
 
-impl<'a> Spec<'a> {
-    fn parse(text: &'a str) -> anyhow::Result<Self> {
+impl Spec {
+    fn name(&self) -> String {
+        format!("{}.{}", self.stem, self.suffix)
+    }
+
+    /// Reads an argument.
+    ///
+    /// # Errors
+    /// It has another form.
+    pub fn parse(text: &OsStr) -> Result<Self, String> {
         let form = "expected NAME.pxar:DIRECTORY (or NAME.conf:FILE, NAME.log:FILE)";
-        let (name, path) = text.split_once(':').with_context(|| format!("{text}: {form}"))?;
-        let (stem, suffix) = name.rsplit_once('.').with_context(|| format!("{text}: {form}"))?;
+        let colon = text.as_bytes().iter().position(|&byte| byte == b':').ok_or(form)?;
+        let (name, path) = (&text.as_bytes()[..colon], &text.as_bytes()[colon + 1..]);
+        let (stem, suffix) =
+            std::str::from_utf8(name).ok().and_then(|name| name.rsplit_once('.')).ok_or(form)?;
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        ensure!(
-            !stem.is_empty() && stem.bytes().all(is_word),
-            "{name}: names have letters, digits, '_' and '-'"
-        );
-        match suffix {
-            "pxar" | "conf" | "log" => {}
-            "img" => bail!("{name}: images are not backed up by this version"),
-            _ => bail!("{text}: {form}"),
+        if stem.is_empty() || !stem.bytes().all(is_word) {
+            return Err("the name of an archive has letters, digits, '_' and '-'".into());
         }
-        ensure!(!path.is_empty(), "{text}: {form}");
-        Ok(Self { name, stem, suffix, path: Path::new(path) })
+        match suffix {
+            "pxar" | "conf" | "log" if !path.is_empty() => {}
+            "img" => return Err("images are not backed up by this version".into()),
+            _ => return Err(form.into()),
+        }
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        Ok(Self { stem: stem.to_owned(), suffix: suffix.to_owned(), path })
     }
 }
 
 /// Opens everything before anything is made.
-fn open_all(specs: &[Spec<'_>]) -> anyhow::Result<(Vec<Source>, Vec<Small>)> {
+fn open_all(specs: &[Spec]) -> anyhow::Result<(Vec<Source>, Vec<Small>)> {
     let (mut sources, mut blobs) = (Vec::new(), Vec::new());
     for spec in specs {
         let path = spec.path.display();
         if spec.suffix == "pxar" {
-            let root = match open_source(spec.path) {
+            let root = match open_source(&spec.path) {
                 Err(Errno::LOOP) => bail!("{path} is a symlink; name the directory itself"),
                 result => result.with_context(|| format!("cannot open the directory {path}"))?,
             };
-            sources.push(Source { name: spec.stem.to_owned(), root, path: path.to_string() });
+            sources.push(Source { name: spec.stem.clone(), root, path: path.to_string() });
         } else {
-            let bytes = std::fs::read(spec.path).with_context(|| format!("cannot read {path}"))?;
-            blobs.push(Small { name: format!("{}.blob", spec.name), bytes });
+            let bytes = std::fs::read(&spec.path).with_context(|| format!("cannot read {path}"))?;
+            blobs.push(Small { name: format!("{}.blob", spec.name()), bytes });
         }
     }
     Ok((sources, blobs))
@@ -147,7 +154,7 @@ fn last_finished(
 }
 
 fn options(args: &Backup) -> anyhow::Result<Options> {
-    let device = |path: &std::path::PathBuf| {
+    let device = |path: &PathBuf| {
         let stat = rustix::fs::stat(path).with_context(|| format!("cannot find {}", path.display()))?;
         anyhow::Ok(stat.st_dev)
     };
@@ -210,6 +217,18 @@ pub fn parse_budget(text: &str) -> Result<Budget, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_are_named() {
+        let spec = Spec::parse(OsStr::new("root.pxar:/a:b")).unwrap();
+        assert_eq!((spec.name().as_str(), spec.path.to_str()), ("root.pxar", Some("/a:b")));
+        assert!(Spec::parse(OsStr::from_bytes(b"x.conf:/\xff")).is_ok());
+        for bad in
+            ["root.pxar", "root:/x", ".pxar:/x", "a b.pxar:/x", "root.pxar:", "root.zip:/x", "d.img:/dev/sda"]
+        {
+            assert!(Spec::parse(OsStr::new(bad)).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn budgets_are_percent() {
