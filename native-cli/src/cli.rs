@@ -1,5 +1,6 @@
 //! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
 
+mod bench;
 mod store;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use pxkit_core::reuse::Budget;
 use crate::cmd::backup::Spec;
 use crate::store::{Namespace, SnapshotName};
 
+pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
 pub use self::store::{
     Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots, Status, Verify,
 };
@@ -71,6 +73,9 @@ pub enum Command {
     Namespace(NamespaceArgs),
     /// Make a datastore, or complete one so that a server can take it over
     Init(Init),
+    /// Measure backups of successive generations of a tree
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the man pages into a directory

@@ -1,20 +1,21 @@
-//! `cargo xtask bench`: pxkit against tar, in pairs on the same machine, tree and disk.
+//! `cargo xtask bench`: pxkit against others, in pairs on the same machine, tree and disk.
 
 use std::{
-    fmt::Write as _,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
 
 use crate::{
     args::Args,
     demo::{self, KINDS, Kind},
-    linux,
-    measure::{Sample, measure},
-    paths, shell,
+    pairs::{Before, Pairs, Side},
+    paths,
+    rivals::{self, Rivals},
+    sets, shell,
 };
 
 const MILLION_FOLDERS: usize = 1000;
@@ -24,26 +25,39 @@ pub fn run(mut args: Args) -> Result<()> {
     let runs = args.number("--runs", 5usize)?.max(1);
     let million = args.flag("--million");
     let decode = !args.flag("--no-decode");
+    let rivals = args.flag("--rivals");
     let tree = args.path("--tree")?;
+    let small = args.path("--small")?;
+    let only = args.value("--only")?.map(|word| word.to_string_lossy().into_owned());
     let output = args.path("--output")?;
+    let json = args.path("--json")?;
     args.finish()?;
 
     let pxkit = demo::release_build()?;
-    let mut report = machine()?;
+    let mut report = Report { text: machine()?, json: Map::new() };
     let tree = match tree {
         Some(tree) => std::path::absolute(tree)?,
-        None => linux::tree(None)?,
+        None => sets::newest_linux(&pxkit, None)?,
     };
-    report.push_str(&Bench::new(&pxkit, tree, runs)?.table()?);
+    let bench = Bench { pxkit: &pxkit, runs, only: only.as_deref() };
+    if rivals {
+        report.text.push_str(&format!("Others: {}.\n\n", rivals::versions()?));
+        bench.rivals(&mut report, "rivals", &tree, true)?;
+        bench.rivals(&mut report, "small", &sets::small(&pxkit, small)?, false)?;
+    } else {
+        bench.tar(&mut report, "tar", &tree, runs)?;
+    }
     if million {
         // One run is enough for the memory, which is what this tree is for.
-        report.push_str(&Bench::new(&pxkit, million_tree()?, 1)?.table()?);
+        bench.tar(&mut report, "million", &million_tree()?, 1)?;
     }
-    println!("{report}");
-    if let Some(output) = output {
-        fs::write(&output, &report).with_context(|| format!("cannot write {}", output.display()))?;
+    println!("{}", report.text);
+    for (file, text) in [(output, report.text), (json, format!("{:#}\n", Value::Object(report.json)))] {
+        if let Some(file) = file {
+            fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        }
     }
-    if decode && paths::root().join("core/benches/decode.rs").exists() {
+    if decode && !rivals && paths::root().join("core/benches/decode.rs").exists() {
         shell::run(
             Command::new("cargo")
                 .args(["bench", "-p", "pxkit-core", "--bench", "decode"])
@@ -51,6 +65,29 @@ pub fn run(mut args: Args) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What was measured, to paste and to keep.
+struct Report {
+    text: String,
+    json: Map<String, Value>,
+}
+
+impl Report {
+    fn add(&mut self, key: &str, tree: &Path, pairs: &Pairs) -> Result<()> {
+        let (entries, bytes) = extent(tree)?;
+        self.text.push_str(&format!(
+            "Tree `{}`: {entries} entries, {:.1} MiB in files. Runs of each: {}, alternating, after one that is \
+             not counted.\n\n{}\n",
+            tree.display(),
+            bytes as f64 / 1048576.0,
+            pairs.runs,
+            pairs.table(),
+        ));
+        let value = json!({ "entries": entries, "bytes": bytes, "runs": pairs.runs, "jobs": pairs.json() });
+        self.json.insert(key.to_owned(), value);
+        Ok(())
+    }
 }
 
 /// What the numbers belong to.
@@ -71,196 +108,68 @@ fn machine() -> Result<String> {
 
 struct Bench<'a> {
     pxkit: &'a Path,
-    tree: PathBuf,
     runs: usize,
-    /// Archives and extracted trees; on the same disk as the tree.
-    dir: PathBuf,
+    only: Option<&'a str>,
 }
 
-/// What is cleared away before each run, so that clearing it is not measured.
-enum Clear {
-    Nothing,
-    Files(Vec<PathBuf>),
-    Tree(PathBuf),
-}
-
-struct Side {
-    command: Command,
-    clear: Clear,
-    /// What the command reads, as far as clearing and waiting for the disk may have driven it out of the page cache.
-    warm: Vec<PathBuf>,
-}
-
-impl<'a> Bench<'a> {
-    fn new(pxkit: &'a Path, tree: PathBuf, runs: usize) -> Result<Self> {
-        let dir = paths::data()?.join("bench");
-        shell::fresh_dir(&dir)?;
-        Ok(Bench { pxkit, tree, runs, dir })
+impl Bench<'_> {
+    /// Backups against other programs; `contents`: with those jobs that read or write contents.
+    fn rivals(&self, report: &mut Report, key: &str, tree: &Path, contents: bool) -> Result<()> {
+        let dir = scratch()?;
+        let mut pairs = Pairs::new(dir.clone(), self.runs, self.only);
+        let jobs = Rivals { pxkit: self.pxkit, tree, dir: &dir };
+        if contents {
+            jobs.contents(&mut pairs)?;
+        }
+        jobs.unchanged(&mut pairs)?;
+        shell::remove_tree(&dir)?;
+        report.add(key, tree, &pairs)
     }
 
-    fn table(&self) -> Result<String> {
-        let (entries, bytes) = extent(&self.tree)?;
-        let mut table = format!(
-            "Tree `{}`: {entries} entries, {:.1} MiB in files. Runs of each: {}, alternating, after one that is \
-             not counted.\n\n",
-            self.tree.file_name().unwrap_or_default().display(),
-            bytes as f64 / 1048576.0,
-            self.runs
-        );
-        table.push_str(
-            "| job | pxkit, seconds (min / median / max) | tar, seconds | pxkit : tar | processor seconds, pxkit | tar | \
-             peak MiB, pxkit | tar |\n|---|---|---|---|---|---|---|---|\n",
-        );
+    /// Archives against tar.
+    fn tar(&self, report: &mut Report, key: &str, tree: &Path, runs: usize) -> Result<()> {
+        let dir = scratch()?;
+        let mut pairs = Pairs::new(dir.clone(), runs, self.only);
+        let tarball = dir.join("tree.tar");
         for kind in &KINDS {
-            self.row(&mut table, &format!("create, {}", kind.name), self.create(kind), self.tar_create())?;
+            let clear = Before::NoFiles(kind.files(&dir));
+            let ours = Side::new("pxkit", kind.create(self.pxkit, &dir, tree)).before(clear);
+            let mut create = Command::new("tar");
+            create.arg("cf").arg(&tarball).arg("-C").arg(tree).arg(".");
+            let theirs = Side::new("tar", create).before(Before::NoFiles(vec![tarball.clone()]));
+            pairs.measure(&format!("create, {}", kind.name), vec![ours, theirs])?;
         }
-        for kind in &KINDS {
-            self.row(&mut table, &format!("list, {}", kind.name), self.list(kind), self.tar_list())?;
-        }
-        for kind in &KINDS {
-            self.row(&mut table, &format!("extract, {}", kind.name), self.extract(kind), self.tar_extract())?;
-        }
-        shell::remove_tree(&self.dir)?;
-        table.push('\n');
-        Ok(table)
-    }
-
-    fn row(&self, table: &mut String, job: &str, ours: Side, theirs: Side) -> Result<()> {
-        eprintln!("{job}: {}\n    against {}", shell::shown(&ours.command), shell::shown(&theirs.command));
-        let (mut ours_samples, mut theirs_samples) = (Vec::new(), Vec::new());
-        for round in 0..=self.runs {
-            let samples = (self.sample(&theirs)?, self.sample(&ours)?);
-            // The first round warms the page cache.
-            if round > 0 {
-                theirs_samples.push(samples.0);
-                ours_samples.push(samples.1);
-            }
-        }
-        for side in [&ours, &theirs] {
-            // Archives stay for the rows that read them.
-            if let Clear::Tree(tree) = &side.clear {
-                shell::remove_tree(tree)?;
-            }
-        }
-        let (ours, theirs) = (Summary::of(&ours_samples), Summary::of(&theirs_samples));
-        writeln!(
-            table,
-            "| {job} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} |",
-            ours.times(),
-            theirs.times(),
-            ours.median / theirs.median,
-            ours.cpu,
-            theirs.cpu,
-            ours.peak_mib,
-            theirs.peak_mib
-        )?;
-        eprintln!("    {} against {}", ours.times(), theirs.times());
-        Ok(())
-    }
-
-    fn sample(&self, side: &Side) -> Result<Sample> {
-        self.clear(&side.clear)?;
-        // What earlier runs wrote must not be written back during this one.
-        shell::quietly(&mut Command::new("sync"))?;
-        for file in &side.warm {
-            let mut file = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-            io::copy(&mut file, &mut io::sink())?;
-        }
-        measure(&side.command, &self.dir.join("report"))
-    }
-
-    fn create(&self, kind: &Kind) -> Side {
-        Side {
-            command: kind.create(self.pxkit, &self.dir, &self.tree),
-            clear: Clear::Files(kind.files(&self.dir)),
-            warm: Vec::new(),
-        }
-    }
-
-    fn list(&self, kind: &Kind) -> Side {
-        Side {
-            command: kind.list(self.pxkit, &self.dir, &[]),
-            clear: Clear::Nothing,
-            warm: kind.files(&self.dir),
-        }
-    }
-
-    fn extract(&self, kind: &Kind) -> Side {
-        let target = self.dir.join("pxkit-tree");
-        let command = kind.extract(self.pxkit, &self.dir, &target);
-        Side { command, clear: Clear::Tree(target), warm: kind.files(&self.dir) }
-    }
-
-    fn tarball(&self) -> PathBuf {
-        self.dir.join("tree.tar")
-    }
-
-    fn tar_create(&self) -> Side {
-        let mut command = Command::new("tar");
-        command.arg("cf").arg(self.tarball()).arg("-C").arg(&self.tree).arg(".");
-        Side { command, clear: Clear::Files(vec![self.tarball()]), warm: Vec::new() }
-    }
-
-    fn tar_list(&self) -> Side {
-        let mut command = Command::new("tar");
-        command.arg("tf").arg(self.tarball());
-        Side { command, clear: Clear::Nothing, warm: vec![self.tarball()] }
-    }
-
-    fn tar_extract(&self) -> Side {
-        let target = self.dir.join("tar-tree");
-        let mut command = Command::new("tar");
-        command.arg("xf").arg(self.tarball()).arg("-C").arg(&target);
-        Side { command, clear: Clear::Tree(target), warm: vec![self.tarball()] }
-    }
-
-    fn clear(&self, clear: &Clear) -> Result<()> {
-        match clear {
-            Clear::Nothing => Ok(()),
-            Clear::Files(files) => files.iter().try_for_each(|file| match fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(error).with_context(|| format!("cannot remove {}", file.display()))
-                }
-                _ => Ok(()),
-            }),
-            // Both sides extract into an empty folder that is there.
-            Clear::Tree(tree) => shell::fresh_dir(tree),
-        }
-    }
-}
-
-struct Summary {
-    min: f64,
-    median: f64,
-    max: f64,
-    /// Median.
-    cpu: f64,
-    peak_mib: f64,
-}
-
-impl Summary {
-    fn of(samples: &[Sample]) -> Self {
-        let sorted = |value: fn(&Sample) -> f64| {
-            let mut values: Vec<f64> = samples.iter().map(value).collect();
-            values.sort_by(f64::total_cmp);
-            values
+        let warm = |side: Side, kind: Option<&Kind>| {
+            side.warm(kind.map_or(vec![tarball.clone()], |kind| kind.files(&dir)))
         };
-        let median = |values: &[f64]| (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0;
-        let times = sorted(|sample| sample.seconds);
-        let cpu = median(&sorted(|sample| sample.cpu_seconds));
-        let peak = samples.iter().map(|sample| sample.peak_kib).max().unwrap_or_default();
-        Summary {
-            min: times[0],
-            median: median(&times),
-            max: times[times.len() - 1],
-            cpu,
-            peak_mib: peak as f64 / 1024.0,
+        for kind in &KINDS {
+            let ours = warm(Side::new("pxkit", kind.list(self.pxkit, &dir, &[])), Some(kind));
+            let mut list = Command::new("tar");
+            list.arg("tf").arg(&tarball);
+            pairs.measure(&format!("list, {}", kind.name), vec![ours, warm(Side::new("tar", list), None)])?;
         }
+        for kind in &KINDS {
+            let (target, tar_target) = (dir.join("pxkit-tree"), dir.join("tar-tree"));
+            let ours =
+                Side::new("pxkit", kind.extract(self.pxkit, &dir, &target)).before(Before::EmptyDir(target));
+            let mut extract = Command::new("tar");
+            extract.arg("xf").arg(&tarball).arg("-C").arg(&tar_target);
+            let theirs = Side::new("tar", extract).before(Before::EmptyDir(tar_target));
+            pairs.measure(
+                &format!("extract, {}", kind.name),
+                vec![warm(ours, Some(kind)), warm(theirs, None)],
+            )?;
+        }
+        shell::remove_tree(&dir)?;
+        report.add(key, tree, &pairs)
     }
+}
 
-    fn times(&self) -> String {
-        format!("{:.3} / {:.3} / {:.3}", self.min, self.median, self.max)
-    }
+/// An empty folder for what the jobs write.
+fn scratch() -> Result<PathBuf> {
+    let dir = paths::data()?.join("bench");
+    shell::fresh_dir(&dir)?;
+    Ok(dir)
 }
 
 /// The number of entries below and including a folder, and the bytes in its files.

@@ -3,12 +3,16 @@
 mod args;
 mod bench;
 mod compare;
+mod curves;
 mod demo;
-mod linux;
 mod measure;
+mod pairs;
 mod paths;
+mod rivals;
+mod sets;
 mod shell;
 mod steps;
+mod svg;
 mod test;
 mod tools;
 mod wasm;
@@ -26,12 +30,24 @@ Usage: cargo xtask COMMAND [OPTION...]
       --fuzz-seconds N      time for each fuzz target (default 300)
       --linux               also archive and extract the Linux source tree
   bench                 measure pxkit against tar; prints a Markdown table
+      --rivals              measure backups against restic, borg, find and tar instead
       --runs N              runs of each command (default 5)
-      --tree DIR            measure on DIR instead of the Linux source tree
+      --only WORD           only the jobs with WORD in their name
+      --tree DIR            measure on DIR instead of the newest Linux source tree
+      --small DIR           with --rivals: DIR instead of a tree of 500,000 small files
       --million             also measure memory with a tree of 1,000,000 files
       --no-decode           leave out the benchmark of the decoder
       --output FILE         write the table to FILE too
-  linux-tree            fetch the Linux source tree and print its path
+      --json FILE           write the figures to FILE as JSON
+  curves                measure reuse over padding budgets and sizes of chunks; what was measured stays
+      --append              also in append order
+      --set DIR             a set of `pxkit bench prepare` instead of the generations of the Linux sources
+      --runs N              runs of each (default 1)
+      --results DIR         where the figures go (default docs/figures)
+  plots                 draw the curves
+      --results DIR         where the figures are (default docs/figures)
+      --output DIR          where the pictures go (default docs/src/img)
+  linux-tree            fetch the newest Linux source tree and print its path
       --dir DIR             unpack below DIR instead of the cache folder
 ";
 
@@ -42,7 +58,9 @@ fn main() -> ExitCode {
         Some("test") => test::run(args, &test::QUICK),
         Some("soak") => test::run(args, &test::SOAK),
         Some("bench") => bench::run(args),
-        Some("linux-tree") => linux::run(args),
+        Some("curves") => curves::run(args),
+        Some("plots") => curves::plot(args),
+        Some("linux-tree") => sets::linux_tree(args),
         Some("measure") => return measure::child(args),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

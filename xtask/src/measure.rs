@@ -27,6 +27,12 @@ pub struct Sample {
 pub fn measure(command: &Command, report: &Path) -> Result<Sample> {
     let mut wrapper = Command::new(env::current_exe()?);
     wrapper.arg("measure").arg(report).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapper.env(name, value),
+            None => wrapper.env_remove(name),
+        };
+    }
     if let Some(dir) = command.get_current_dir() {
         wrapper.current_dir(dir);
     }

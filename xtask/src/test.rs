@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     args::Args,
-    compare, demo, linux, paths, shell,
+    compare, demo, paths, sets, shell,
     steps::{Outcome, Steps},
     tools, wasm,
 };
@@ -236,7 +236,7 @@ fn fuzz_one(target: &str, seconds: u32) -> Result<Outcome> {
 fn linux_tree(steps: &mut Steps) {
     let mut tree = None;
     steps.step("Linux source tree", || {
-        tree = Some(linux::tree(None)?);
+        tree = Some(sets::newest_linux(&demo::release_build()?, None)?);
         Ok(Outcome::Passed)
     });
     let Some(tree) = tree else { return };

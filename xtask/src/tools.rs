@@ -74,28 +74,34 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("c++", "g++"),
 ];
 
-/// Installs the Debian packages that are missing, where that is allowed.
+/// Installs the Debian packages that tests need and that are missing, where that is allowed.
 pub fn debian_packages() -> Result<Outcome> {
-    let missing = missing_packages();
+    Ok(match install(&PROGRAMS) {
+        Ok(()) => Outcome::Passed,
+        Err(error) => Outcome::Skipped(format!("{error:#}")),
+    })
+}
+
+/// Installs the Debian packages of those programs that are missing.
+pub fn install(programs: &[(&str, &'static str)]) -> Result<()> {
+    let missing = missing_packages(programs);
     if missing.is_empty() {
-        return Ok(Outcome::Passed);
+        return Ok(());
     }
     let wanted = missing.join(" ");
-    let Some(mut install) = apt() else {
-        return Ok(Outcome::Skipped(format!("please install: {wanted}")));
-    };
+    let Some(mut install) = apt() else { bail!("please install: {wanted}") };
     if !apt_update() {
         println!("the package lists could not be brought up to date");
     }
     install.args(["install", "-q", "-y", "--no-install-recommends"]).args(&missing);
-    if shell::run(&mut install).is_err() || !missing_packages().is_empty() {
-        return Ok(Outcome::Skipped(format!("apt-get failed; please install: {wanted}")));
+    if shell::run(&mut install).is_err() || !missing_packages(programs).is_empty() {
+        bail!("apt-get failed; please install: {wanted}");
     }
-    Ok(Outcome::Passed)
+    Ok(())
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    PROGRAMS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect()
+fn missing_packages(programs: &[(&str, &'static str)]) -> Vec<&'static str> {
+    programs.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect()
 }
 
 fn on_path(program: &str) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod argument;
 pub mod backup;
+pub mod bench;
 pub mod catalog;
 pub mod create;
 pub mod dump;
