@@ -19,7 +19,7 @@ const BLOCK_AFTER_SKIP: usize = 4096;
 /// Bytes that have to be passed without a long skip before those that come next are asked for ahead.
 const STEADY: u64 = 1 << 20;
 /// Bytes that are asked for ahead then.
-const AHEAD: u64 = 16 << 20;
+const AHEAD: u64 = 8 << 20;
 
 /// A stream of bytes that is looked at through a window and moves forwards.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use pxkit_core::access::{Archive, NodeContent, ReadNode};
 use pxkit_core::decode::{Content, Entry};
-use pxkit_core::format::{Attributes, Features, Kind, Stat};
+use pxkit_core::format::{Attributes, Features, Kind, MAX_CHUNK_SIZE, Stat};
 
 use super::dir::Dir;
 use super::file::{Contents, FileJob, Writer};
@@ -355,6 +355,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
         }
         if let Some(unit) = unit.filter(|unit| self.batch.unit != Some(unit.start)) {
             self.batch.unit = Some(unit.start);
+            self.batch.chunks += (unit.end - unit.start).min(MAX_CHUNK_SIZE);
             self.shared.will_read(&job.contents, unit);
         }
         self.batch.bytes += job.attributes.as_bytes().len();

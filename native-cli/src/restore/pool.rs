@@ -20,6 +20,10 @@ pub const BATCH_FILES: usize = 32;
 pub const BATCH_FILES_OF_CHUNK: usize = 512;
 /// Bytes of contents held by batches that were read from a pipe.
 const QUEUED_BYTES: usize = 16 << 20;
+/// Bytes of chunks that the batches need which wait or are worked on, besides those of one chunk of usual size for each thread: what
+/// was read ahead must not be lost before it is used.
+const QUEUED_CHUNKS: u64 = 16 << 20;
+const CHUNK_OF_THREAD: u64 = 4 << 20;
 /// Batches that wait; with the bound on files this bounds the directories that are open.
 const QUEUED_BATCHES: usize = 8;
 
@@ -58,12 +62,15 @@ pub struct Batch {
     pub bytes: usize,
     /// Where the chunk begins that holds the start of the last file's contents.
     pub unit: Option<u64>,
+    /// Bytes of the chunks that it needs, one for each file at most.
+    pub chunks: u64,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     batches: VecDeque<Batch>,
     bytes: usize,
+    chunks: u64,
     /// Batches that are being worked on.
     active: usize,
     closed: bool,
@@ -178,13 +185,16 @@ impl<'a> Shared<'a> {
             return;
         }
         let mut queue = self.lock();
+        let most_chunks = QUEUED_CHUNKS + CHUNK_OF_THREAD * self.options.threads as u64;
         while !self.is_ended()
             && (queue.batches.len() >= QUEUED_BATCHES
-                || (queue.bytes > 0 && queue.bytes + batch.bytes > QUEUED_BYTES))
+                || (queue.bytes > 0 && queue.bytes + batch.bytes > QUEUED_BYTES)
+                || (queue.chunks > 0 && queue.chunks.saturating_add(batch.chunks) > most_chunks))
         {
             queue = self.taken.wait(queue).unwrap_or_else(|e| e.into_inner());
         }
         queue.bytes += batch.bytes;
+        queue.chunks += batch.chunks;
         queue.batches.push_back(batch);
         drop(queue);
         self.added.notify_one();
@@ -219,10 +229,11 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn done(&self, bytes: usize) {
+    fn done(&self, bytes: usize, chunks: u64) {
         let mut queue = self.lock();
         queue.active -= 1;
         queue.bytes -= bytes;
+        queue.chunks -= chunks;
         drop(queue);
         self.taken.notify_all();
     }
@@ -232,7 +243,7 @@ impl<'a> Shared<'a> {
         let mut writer = super::file::Writer::new(self);
         while let Some(batch) = self.take() {
             // Gives the batch back even if a defect of this program ends the thread, so that nobody waits for it for ever.
-            let _done = Done { shared: self, bytes: batch.bytes };
+            let _done = Done { shared: self, bytes: batch.bytes, chunks: batch.chunks };
             for job in batch.files {
                 writer.write(job);
             }
@@ -252,6 +263,7 @@ impl Drop for Closing<'_, '_> {
 struct Done<'s, 'a> {
     shared: &'s Shared<'a>,
     bytes: usize,
+    chunks: u64,
 }
 
 impl Drop for Done<'_, '_> {
@@ -259,7 +271,7 @@ impl Drop for Done<'_, '_> {
         if std::thread::panicking() {
             self.shared.end(anyhow::anyhow!("a defect of pxkit: a worker thread panicked"));
         }
-        self.shared.done(self.bytes);
+        self.shared.done(self.bytes, self.chunks);
     }
 }
 

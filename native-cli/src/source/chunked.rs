@@ -15,7 +15,7 @@ use super::cache::{Cause, Key, Plain};
 use super::reader::ChunkReader;
 
 /// Bytes of one range that are read ahead while those before are worked on.
-const AHEAD: u64 = 16 << 20;
+const AHEAD: u64 = 12 << 20;
 /// Chunks that one call asks for at most, however small they are.
 const CHUNKS_AHEAD: usize = 16;
 

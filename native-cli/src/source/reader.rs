@@ -9,8 +9,10 @@ use pxkit_core::format::MAX_CHUNK_SIZE;
 use super::cache::{Cache, Cause, Key, Plain};
 use crate::store::OpenSnapshot;
 
-/// Plain bytes of chunks that are kept.
-const CACHE: u64 = 64 << 20;
+/// Plain bytes of chunks that are kept, besides one chunk of usual size for each core, and at most.
+const CACHE: u64 = 32 << 20;
+const CACHE_OF_CORE: u64 = 4 << 20;
+const MOST_CACHE: u64 = 96 << 20;
 /// Chunks that wait to be read ahead; more are not.
 const WAITING: usize = 64;
 /// Threads that read ahead.
@@ -43,8 +45,9 @@ struct Queue {
 impl ChunkReader {
     /// Reads the chunks of a snapshot, which stays open as long.
     pub fn new(snapshot: Arc<dyn OpenSnapshot>) -> Self {
-        let (cache, queue, added) = (Cache::new(CACHE), Mutex::default(), Condvar::new());
-        let most_threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let cache = Cache::new((CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE));
+        let (queue, added, most_threads) = (Mutex::default(), Condvar::new(), cores.min(THREADS));
         let shared = Arc::new(Shared { snapshot, cache, queue, added });
         Self { shared, threads: Mutex::default(), most_threads }
     }
