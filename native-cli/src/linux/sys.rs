@@ -172,3 +172,19 @@ pub fn raise_open_files() -> u64 {
     }
     limit.current.unwrap_or(u64::MAX)
 }
+
+/// Gives allocations from 1 MiB on back to the system as soon as they are freed. Buffers of chunks, which come and go in several
+/// threads and in all sizes, else leave holes in the heap of each thread that add up to more than what is in use.
+pub fn release_large_buffers() {
+    #[cfg(target_env = "gnu")]
+    {
+        use std::ffi::c_int;
+        /// `M_MMAP_THRESHOLD` of `malloc.h`.
+        const MMAP_THRESHOLD: c_int = -3;
+        unsafe extern "C" {
+            fn mallopt(parameter: c_int, value: c_int) -> c_int;
+        }
+        // SAFETY: the function is glibc's, takes its own lock, and only changes where later allocations come from.
+        unsafe { mallopt(MMAP_THRESHOLD, 1 << 20) };
+    }
+}

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use pxkit_core::format::MAX_CHUNK_SIZE;
 
 use super::cache::{Cache, Cause, Key, Plain};
+use crate::linux::release_large_buffers;
 use crate::store::OpenSnapshot;
 
 /// Plain bytes of chunks that are kept, besides one chunk of usual size for each core, and at most.
@@ -45,6 +46,7 @@ struct Queue {
 impl ChunkReader {
     /// Reads the chunks of a snapshot, which stays open as long.
     pub fn new(snapshot: Arc<dyn OpenSnapshot>) -> Self {
+        release_large_buffers();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let cache = Cache::new((CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE));
         let (queue, added, most_threads) = (Mutex::default(), Condvar::new(), cores.min(THREADS));
