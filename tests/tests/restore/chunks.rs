@@ -139,7 +139,7 @@ fn chunks_of(memory: &Memory, name: &str, references: &[PayloadRef]) -> BTreeSet
 }
 
 #[test]
-fn one_file_at_the_end_costs_its_chunks_only() {
+fn one_small_file_costs_its_chunks_only() {
     let names: Vec<String> = (0..500).map(|number| format!("f{number:03}")).collect();
     let names: Vec<&str> = names.iter().map(|name| &**name).collect();
     let (meta, payload, references) = files(&names, 3000);
@@ -147,14 +147,17 @@ fn one_file_at_the_end_costs_its_chunks_only() {
     let meta_chunks = memory.stream("a.mpxar.didx", &meta, || 4096);
     memory.stream("a.ppxar.didx", &payload, || 10_000);
     let memory = memory.share();
-    let wanted = chunks_of(&memory, "a.ppxar.didx", &references[499..]);
-    for (pattern, most_meta) in [("/f499", 6), ("*99", meta_chunks.len())] {
+    // At the end, and in the middle, where there is more that could be read ahead in vain.
+    for (file, pattern, most_meta) in [(499, "/f499", 6), (100, "/f100", 6), (499, "*99", meta_chunks.len())]
+    {
+        let wanted = chunks_of(&memory, "a.ppxar.didx", &references[file..=file]);
         let scratch = Scratch::new();
         memory.take_reads();
         let patterns = [pattern, "!f0*", "!f1*", "!f2*", "!f3*"];
         let patterns = if pattern == "*99" { &patterns[..] } else { &patterns[..1] };
         assert_eq!(run(&memory, "a.pxar", scratch.path(), patterns, true).unwrap(), Outcome::Complete);
-        assert!(fs::read(scratch.join("f499")).unwrap() == contents(499, 3000));
+        let name = format!("f{file}");
+        assert!(fs::read(scratch.join(&name)).unwrap() == contents(file as u64, 3000));
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
         let reads = memory.take_reads();
         let (meta_reads, payload_reads): (Vec<_>, Vec<_>) =
