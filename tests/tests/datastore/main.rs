@@ -1,7 +1,12 @@
 //! The local datastore. Numbers in names are those of the list of behaviours in the datastore specification (20).
 
+mod commands;
+mod faults;
+mod gc;
 mod golden;
+mod helper;
 mod session;
+mod verify;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +33,10 @@ fn options(sync: SyncLevel, faults: Option<Arc<Faults>>) -> Options {
 
 impl Store {
     fn new() -> Self {
-        let temp = tempfile::tempdir().expect("a directory");
+        // What is made durable takes long on some disks.
+        let memory = Path::new("/dev/shm");
+        let temp = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let temp = temp.expect("a directory");
         let root = temp.path().join("store");
         fs::create_dir_all(root.join(".chunks")).expect("a directory");
         let local = Local::open(&root, options(SyncLevel::None, None)).expect("a store");

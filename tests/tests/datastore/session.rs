@@ -309,3 +309,37 @@ fn b36_notes_leave_the_rest_alone() {
     let open = store.local.open(&ROOT(), &id).expect("a snapshot");
     assert!(!open.manifest().unprotected.contains_key("notes"));
 }
+
+/// Behaviour 70: what root makes belongs to whom the store belongs.
+#[test]
+fn b70_what_root_makes_belongs_to_the_owner() {
+    if !rustix::process::geteuid().is_root() {
+        pxkit_tests::skip::skip("b70_what_root_makes_belongs_to_the_owner", "needs root");
+        return;
+    }
+    let store = Store::new();
+    let (user, group) = (rustix::fs::Uid::from_raw(12_345), rustix::fs::Gid::from_raw(54_321));
+    for path in [&store.root, &store.root.join(".chunks")] {
+        rustix::fs::chown(path, Some(user), Some(group)).expect("an owner");
+    }
+    let local = store.with(SyncLevel::None, None);
+    let (backup, mut manifest) = fill(&local, 1, &[b"one"]).expect("a backup");
+    manifest.files.push(backup.blob("x.conf.blob", b"x").expect("written"));
+    backup.finish(&manifest).expect("finished");
+    local.set_protected(&ROOT(), &snapshot(1), true).expect("written");
+    local.set_notes(&ROOT(), &snapshot(1), "x").expect("written");
+    local.set_group_notes(&ROOT(), &snapshot(1).group, "x").expect("written");
+    local.create_namespace(&"a".parse().expect("a name")).expect("made");
+    local.collect_garbage(&pxkit::store::Collect::new(1_700_000_000, &|_| {})).expect("a collection");
+    let mut todo = vec![store.root.clone()];
+    let mut seen = 0;
+    while let Some(path) = todo.pop() {
+        let metadata = fs::symlink_metadata(&path).expect("there");
+        assert_eq!((metadata.uid(), metadata.gid()), (12_345, 54_321), "{}", path.display());
+        seen += 1;
+        if path.is_dir() {
+            todo.extend(fs::read_dir(&path).expect("readable").flatten().map(|entry| entry.path()));
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}

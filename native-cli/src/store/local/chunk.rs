@@ -258,3 +258,42 @@ fn read_encoded(path: &Path, blob: &mut Vec<u8>) -> io::Result<()> {
     file.take(MAX_ENCODED_SIZE).read_to_end(blob)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Behaviour 48: which of two files of one name stays.
+    #[test]
+    fn b48_files_of_another_length() {
+        let temp = tempfile::tempdir().unwrap();
+        let process = Process::of(temp.path()).unwrap();
+        let directory = temp.path().to_owned();
+        let store = ChunkStore { directory, disk: Disk::default(), process, sync: SyncLevel::None };
+        let digest = Digest([7; 32]);
+        let plain = |data| Frame { compressed: false, seal: None, data };
+        let seal = Some(pxkit_core::blob::Seal { iv: [1; 16], tag: [2; 16] });
+        let sealed = |compressed, data| Frame { compressed, seal, data };
+        let insert = |frame: Frame<'_>| store.insert(&digest, &frame).map(|(stored, _)| stored.is_new);
+        let len = || fs::metadata(store.path(&digest)).unwrap().len();
+        let clear = || fs::remove_file(store.path(&digest)).unwrap();
+
+        assert!(insert(plain(b"12345")).unwrap());
+        // The smaller one stays, the larger one goes, one of the same length is a duplicate.
+        assert!(!insert(plain(b"1234567")).unwrap());
+        assert!(!insert(plain(b"54321")).unwrap());
+        assert_eq!(len(), 17);
+        assert!(insert(plain(b"123")).unwrap());
+        assert_eq!(len(), 15);
+        // Kinds do not mix.
+        let error = insert(sealed(false, b"1")).unwrap_err();
+        assert!(format!("{error:#}").contains("there is a plain chunk"), "{error:#}");
+        clear();
+        assert!(insert(sealed(false, b"12345")).unwrap());
+        assert!(insert(sealed(false, b"1234")).is_err());
+        assert!(!insert(sealed(true, b"1234")).unwrap());
+        assert!(insert(plain(b"1")).is_err());
+        assert_eq!(len(), 49);
+        assert_eq!(fs::read_dir(temp.path().join("0707")).unwrap().count(), 1);
+    }
+}

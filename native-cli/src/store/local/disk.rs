@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW,
-    UTIME_OMIT, Uid, chown, fallocate, fchmod, fchown, openat, statat, syncfs, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, chown,
+    fchmod, fchown, openat, statat, syncfs, utimensat,
 };
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -26,13 +26,19 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Before a call that needs no space.
     fn step(&self) -> io::Result<()> {
-        self.faults.as_ref().map_or(Ok(()), |faults| faults.step())
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.step(false))
+    }
+
+    /// Before a call that needs space.
+    fn grow(&self) -> io::Result<()> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.step(true))
     }
 
     /// Makes a file that must not exist, with exactly this mode.
     pub fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
-        self.step()?;
+        self.grow()?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = openat(CWD, path, flags, Mode::from_raw_mode(mode))?;
         // The umask must not have a say.
@@ -51,7 +57,7 @@ impl Disk {
 
     /// Makes a directory with exactly this mode.
     pub fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
-        self.step()?;
+        self.grow()?;
         rustix::fs::mkdir(path, Mode::from_raw_mode(mode))?;
         rustix::fs::chmod(path, Mode::from_raw_mode(mode))?;
         if let Some((user, group)) = self.owner {
@@ -71,7 +77,7 @@ impl Disk {
 
     /// Writes all of these.
     pub fn write(&self, file: &mut File, parts: &mut [&[u8]]) -> io::Result<()> {
-        self.step()?;
+        self.grow()?;
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = &mut slices[..];
         IoSlice::advance_slices(&mut rest, 0);
@@ -88,17 +94,8 @@ impl Disk {
 
     /// Writes over what is there.
     pub fn patch(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.step()?;
+        self.grow()?;
         file.write_all_at(bytes, at)
-    }
-
-    /// Makes sure that a file can grow to this size, where the file system can tell.
-    pub fn reserve(&self, file: &File, from: u64, len: u64) -> io::Result<()> {
-        self.step()?;
-        match fallocate(file, FallocateFlags::KEEP_SIZE, from, len) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            result => Ok(result?),
-        }
     }
 
     /// Gives a file its name.

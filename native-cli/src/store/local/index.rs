@@ -12,8 +12,6 @@ use crate::store::IndexWriter;
 
 /// Entries that are written at a time: 40 bytes each.
 const BATCH: usize = 4096;
-/// Bytes that are reserved at a time, so that a full disk shows here and not when the header is patched.
-const RESERVE: u64 = 1 << 20;
 
 /// An index that is being written, as `<stem>.tmp_didx`.
 #[derive(Debug)]
@@ -24,8 +22,6 @@ pub(super) struct LocalIndex {
     writer: WriteDynamic,
     /// What is not yet written.
     pending: Vec<u8>,
-    written: u64,
-    reserved: u64,
     durable: bool,
 }
 
@@ -53,18 +49,11 @@ impl LocalIndex {
             .with_context(|| format!("cannot create {}", target.display()))?;
         let (writer, header) = WriteDynamic::new(random(), now);
         let (disk, name, pending) = (disk.clone(), name.to_owned(), header.to_vec());
-        Ok(Self { temp, disk, name, writer, pending, written: 0, reserved: 0, durable })
+        Ok(Self { temp, disk, name, writer, pending, durable })
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let len = self.pending.len() as u64;
-        if self.written + len > self.reserved {
-            let more = RESERVE.max(len);
-            self.disk.reserve(&self.temp.file, self.reserved, more).with_context(|| self.cannot_write())?;
-            self.reserved += more;
-        }
         self.temp.write(&mut [&self.pending]).with_context(|| self.cannot_write())?;
-        self.written += len;
         self.pending.clear();
         Ok(())
     }
@@ -85,8 +74,6 @@ impl IndexWriter for LocalIndex {
         self.flush()?;
         let what = self.cannot_write();
         let written = self.writer.finish().with_context(|| what.clone())?;
-        // What was reserved beyond the end is given back.
-        self.temp.file.set_len(self.written).with_context(|| what.clone())?;
         self.disk.patch(&self.temp.file, &written.header, 0).with_context(|| what.clone())?;
         self.temp.publish(self.durable).context(what)?;
         let (crypt_mode, csum) = (CryptMode::None, written.checksum);

@@ -33,7 +33,7 @@ pub(super) struct Locks {
 /// A lock that is held.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: OwnedFd,
+    file: OwnedFd,
     path: PathBuf,
     is_directory: bool,
 }
@@ -45,6 +45,13 @@ impl Lock {
             // What stays does no harm.
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close it is not enough while a child, between fork and exec, has it open, too.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -154,7 +161,7 @@ impl Locks {
                 path.display()
             )));
         }
-        Ok(Some(Lock { _file: file, path, is_directory: directory.is_some() }))
+        Ok(Some(Lock { file, path, is_directory: directory.is_some() }))
     }
 
     fn open(&self, path: &Path) -> io::Result<OwnedFd> {
