@@ -149,7 +149,8 @@ fn b61_every_index_counts() {
 /// Behaviour 62: what cannot be read ends the collection before anything is removed.
 #[test]
 fn b62_doubt_ends_the_collection() {
-    let broken: [(&str, fn(&Store)); 5] = [
+    type Damage = fn(&Store);
+    let broken: [(&str, Damage); 5] = [
         ("x.pxar.didx", |store| {
             let path = store.path(&snapshot(1)).join("x.pxar.didx");
             fs::File::options().write(true).open(path).and_then(|file| file.set_len(4100)).expect("cut");
