@@ -24,8 +24,8 @@ pub enum Before {
     NoFiles(Vec<PathBuf>),
     /// This folder is emptied.
     EmptyDir(PathBuf),
-    /// This folder is emptied, and a command run: a repository made in it.
-    Repository(PathBuf, Command),
+    /// This folder is removed, and made a repository by the command, unless the program does that by itself.
+    Repository(PathBuf, Option<Command>),
     /// The next second is waited for: snapshots have their names from the time in seconds.
     NextSecond,
 }
@@ -124,11 +124,13 @@ impl<'a> Pairs<'a> {
             // All sides extract into an empty folder that is there.
             Before::EmptyDir(dir) => shell::fresh_dir(dir)?,
             Before::Repository(dir, init) => {
-                shell::fresh_dir(dir)?;
-                let result = shell::output(init)?;
-                if !result.status.success() {
-                    let text = String::from_utf8_lossy(&result.stderr);
-                    anyhow::bail!("{} failed\n{}", shell::shown(init), text.trim_end());
+                shell::remove_tree(dir)?;
+                if let Some(init) = init {
+                    let result = shell::output(init)?;
+                    if !result.status.success() {
+                        let text = String::from_utf8_lossy(&result.stderr);
+                        anyhow::bail!("{} failed\n{}", shell::shown(init), text.trim_end());
+                    }
                 }
             }
             Before::NextSecond => thread::sleep(Duration::from_millis(1100)),

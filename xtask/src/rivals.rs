@@ -85,8 +85,7 @@ impl Rivals<'_> {
         if dir.exists() {
             return Ok(());
         }
-        shell::fresh_dir(dir)?;
-        for command in [init, &mut first.command] {
+        for command in init.iter_mut().chain([&mut first.command]) {
             let result = shell::output(command)?;
             if !result.status.success() {
                 bail!(
@@ -113,9 +112,8 @@ impl Rivals<'_> {
     }
 
     fn pxkit_first(&self) -> Side {
-        let mut init = Command::new(self.pxkit);
-        init.arg("init").arg("--repository").arg(self.store());
-        Side::new("pxkit", self.backup("metadata")).before(Before::Repository(self.store(), init))
+        // Making the datastore is part of the backup, as it is on first use.
+        Side::new("pxkit", self.backup("metadata")).before(Before::Repository(self.store(), None))
     }
 
     fn pxkit_restore(&self) -> Result<Side> {
@@ -143,7 +141,8 @@ impl Rivals<'_> {
     fn restic_first(&self) -> Side {
         let mut init = self.restic();
         init.args(["init", "--repository-version", "2"]);
-        Side::new("restic", self.restic_backup()).before(Before::Repository(self.dir.join("restic"), init))
+        Side::new("restic", self.restic_backup())
+            .before(Before::Repository(self.dir.join("restic"), Some(init)))
     }
 
     fn borg(&self) -> Command {
@@ -164,7 +163,7 @@ impl Rivals<'_> {
             .args(["create", "-C", "zstd,1"])
             .arg(format!("{}::first", repository.display()))
             .arg(self.tree);
-        Side::new("borg", create).before(Before::Repository(repository, init))
+        Side::new("borg", create).before(Before::Repository(repository, Some(init)))
     }
 }
 
