@@ -13,10 +13,13 @@ use crate::report::Report;
 use crate::source::{ChunkReader, ChunkedArchive};
 use crate::store::{Backup, OpenSnapshot};
 
+/// Bytes of decoded chunks of the previous metadata archive in memory: it is read once, from its start to its end.
+const CACHE: u64 = 20 << 20;
+
 /// A previous split archive whose chunks may be used again.
 #[derive(Debug)]
 pub struct Reference {
-    reader: Arc<ChunkReader>,
+    snapshot: Arc<dyn OpenSnapshot>,
     meta_name: String,
     /// The previous payload index.
     pub payload: DynamicIndex,
@@ -80,7 +83,7 @@ impl Reference {
         let manifest = snapshot.manifest();
         let walk_start = walk_start(manifest, &payload);
         Ok(Self {
-            reader: Arc::new(ChunkReader::new(Arc::clone(snapshot))),
+            snapshot: Arc::clone(snapshot),
             meta_name,
             missing,
             is_sorted: !is_append_order(manifest),
@@ -94,7 +97,8 @@ impl Reference {
     /// # Errors
     /// It cannot be read.
     pub fn open(&self) -> anyhow::Result<EntryReader> {
-        let archive = ChunkedArchive::open(Arc::clone(&self.reader), &self.meta_name)?;
+        let reader = ChunkReader::with_cache(Arc::clone(&self.snapshot), CACHE);
+        let archive = ChunkedArchive::open(Arc::new(reader), &self.meta_name)?;
         Ok(EntryReader::new(Stream::over(Arc::new(archive))))
     }
 

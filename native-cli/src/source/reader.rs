@@ -46,10 +46,17 @@ struct Queue {
 impl ChunkReader {
     /// Reads the chunks of a snapshot, which stays open as long.
     pub fn new(snapshot: Arc<dyn OpenSnapshot>) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self::with_cache(snapshot, (CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE))
+    }
+
+    /// As [`ChunkReader::new`], but keeps at most `limit` bytes that nobody holds; a single pass over an archive needs little more than the
+    /// chunk that it is in and the next.
+    pub fn with_cache(snapshot: Arc<dyn OpenSnapshot>, limit: u64) -> Self {
         release_large_buffers();
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let cache = Cache::new((CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE));
-        let (queue, added, most_threads) = (Mutex::default(), Condvar::new(), cores.min(THREADS));
+        let (cache, most_threads) = (Cache::new(limit), cores.min(THREADS));
+        let (queue, added) = (Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { snapshot, cache, queue, added });
         Self { shared, threads: Mutex::default(), most_threads }
     }
