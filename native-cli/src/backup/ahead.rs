@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::spool::Reader;
 use crate::linux::doing;
-use crate::pipeline::{Budget, Permit, Pool, Ticket, Urgency};
+use crate::pipeline::{Budget, Buffers, Permit, Pool, Ticket, Urgency};
 use crate::walk::{Change, Fresh, Identity, LateOpener, Later, Options, Problem, What, read_small};
 
 /// Files up to this size are read ahead, larger ones are handed over open.
@@ -26,7 +26,7 @@ const FULL_RECORDS: usize = 64 << 10;
 /// Blocks that are ready or being made ready.
 const BLOCKS: usize = 64;
 /// Bytes of contents that are ready.
-const READY: usize = 16 << 20;
+const READY: usize = 8 << 20;
 /// What an open file costs of that.
 const OPEN_FILE: u64 = 256 << 10;
 
@@ -72,13 +72,13 @@ pub enum Opened {
 pub struct Openers {
     options: Options,
     idle: Mutex<Vec<LateOpener>>,
-    buffers: Mutex<Vec<Vec<u8>>>,
+    buffers: Buffers,
 }
 
 impl Openers {
     /// For a walk with these options.
     pub fn new(options: &Options) -> Self {
-        Self { options: options.clone(), idle: Mutex::default(), buffers: Mutex::default() }
+        Self { options: options.clone(), idle: Mutex::default(), buffers: Buffers::default() }
     }
 
     /// Opens a file, and reads it if it is small.
@@ -98,7 +98,7 @@ impl Openers {
 
     fn batch(&self, wanted: &[Wanted]) -> Batch {
         let mut opener = self.opener();
-        let mut bytes = lock(&self.buffers).pop().unwrap_or_default();
+        let mut bytes = self.buffers.take();
         let files = wanted.iter().map(|wanted| self.open(&mut opener, wanted, &mut bytes)).collect();
         lock(&self.idle).push(opener);
         Batch { bytes, files }
@@ -110,11 +110,8 @@ impl Openers {
     }
 
     /// Takes back the memory of a batch.
-    pub fn recycle(&self, mut bytes: Vec<u8>) {
-        if bytes.capacity() > 0 {
-            bytes.clear();
-            lock(&self.buffers).push(bytes);
-        }
+    pub fn recycle(&self, bytes: Vec<u8>) {
+        self.buffers.give(bytes);
     }
 }
 

@@ -46,7 +46,7 @@ pub use dry::DryRun;
 pub use summary::{ArchiveSummary, Stages, Summary, human_bytes};
 
 /// Bytes of chunks that wait to be stored or are being stored.
-const IN_FLIGHT: usize = 48 << 20;
+const IN_FLIGHT: usize = 32 << 20;
 
 /// What is kept of an archive, and what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

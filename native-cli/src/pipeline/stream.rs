@@ -123,25 +123,39 @@ impl Ordered {
 
 /// Buffers that are used again, since memory that is new must be cleared by the kernel first.
 #[derive(Clone, Debug, Default)]
-pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct Buffers(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities together.
+    bytes: usize,
+}
 
 impl Buffers {
-    /// Most that are kept.
-    const KEPT: usize = 16;
+    /// Most bytes that are kept.
+    const MOST: usize = 16 << 20;
 
-    fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).pop().unwrap_or_default()
+    /// An empty buffer.
+    pub fn take(&self) -> Vec<u8> {
+        let mut kept = self.lock();
+        let buffer = kept.buffers.pop().unwrap_or_default();
+        kept.bytes -= buffer.capacity();
+        buffer
     }
 
-    fn give(&self, mut buffer: Vec<u8>) {
-        // Large ones would be kept for the few large chunks that need them.
-        if buffer.capacity() <= 6 << 20 {
+    /// Takes a buffer back.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        let mut kept = self.lock();
+        if buffer.capacity() > 0 && kept.bytes + buffer.capacity() <= Self::MOST {
             buffer.clear();
-            let mut kept = self.0.lock().unwrap_or_else(|e| e.into_inner());
-            if kept.len() < Self::KEPT {
-                kept.push(buffer);
-            }
+            kept.bytes += buffer.capacity();
+            kept.buffers.push(buffer);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
