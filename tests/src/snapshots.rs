@@ -1,0 +1,265 @@
+//! A datastore with a group of snapshots, made, checked and restored through the library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use pxkit::backup::{Mode, Options, Small, Source, Summary, run};
+use pxkit::cli::{Extracting, Restore, Talk};
+use pxkit::cmd::restore::restore;
+use pxkit::report::{Outcome, Report};
+use pxkit::store::{
+    Backup, IndexWriter, Local, Namespace, NewSnapshot, OpenSnapshot, Options as StoreOptions, Repository,
+    SnapshotId, Stored, SyncLevel,
+};
+use pxkit::walk;
+use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
+use pxkit_core::chunk::{Cuts, Sizes};
+use pxkit_core::decode::Content;
+use pxkit_core::format::{Digest, Header, ItemType, PayloadRef, START_MARKER};
+use pxkit_core::index::DynamicIndex;
+use pxkit_core::reuse::Policy;
+use serde_json::Value;
+
+use crate::disk::Scratch;
+use crate::observe;
+
+/// The datastore, with the group `host/a`.
+#[derive(Debug)]
+pub struct Snapshots {
+    scratch: Scratch,
+    local: Local,
+    next: i64,
+}
+
+/// A snapshot that was made.
+#[derive(Debug)]
+pub struct Made {
+    pub id: SnapshotId,
+    pub summary: Summary,
+    /// What the summary says of the only archive.
+    pub json: Value,
+    pub warnings: u64,
+}
+
+/// With chunks as small as they come.
+pub fn options(mode: Mode) -> Options {
+    Options {
+        mode,
+        walk: walk::Options { threads: Some(2), ..walk::Options::default() },
+        policy: Policy::default(),
+        cuts: Cuts::Files,
+        sizes: Sizes::new(64 << 10).expect("a size"),
+        trust_mtime_size: false,
+        threads: 2,
+        verbose: false,
+    }
+}
+
+impl Snapshots {
+    #[expect(clippy::new_without_default, reason = "it makes a directory")]
+    pub fn new() -> Self {
+        let scratch = Scratch::new();
+        let root = scratch.join("store");
+        // Without the 65,536 directories of chunks, which take long to make; they are made when needed.
+        fs::create_dir_all(root.join(".chunks")).expect("a directory");
+        let options = StoreOptions { sync: SyncLevel::None, ..StoreOptions::default() };
+        let local = Local::open(&root, options).expect("a store");
+        Self { scratch, local, next: 1_700_000_000 }
+    }
+
+    /// The directory of the datastore.
+    pub fn root(&self) -> PathBuf {
+        self.scratch.join("store")
+    }
+
+    /// Begins a snapshot after all others.
+    pub fn begin(&mut self) -> Box<dyn Backup> {
+        self.next += 1;
+        let snapshot = SnapshotId { group: "host/a".parse().expect("a group"), time: self.next };
+        let new = NewSnapshot { namespace: Namespace::default(), snapshot };
+        self.local.begin(&new).expect("a new snapshot")
+    }
+
+    /// Backs up `tree` as `root.pxar`.
+    #[track_caller]
+    pub fn backup(&mut self, tree: &Path, options: &Options) -> Made {
+        self.backup_with(tree, options, || ()).expect("a backup")
+    }
+
+    /// As [`Snapshots::backup`]; `then` comes after the tree was listed, before any contents are read.
+    ///
+    /// # Errors
+    /// Those of the backup.
+    pub fn backup_with(
+        &mut self,
+        tree: &Path,
+        options: &Options,
+        then: impl FnOnce() + Send + 'static,
+    ) -> anyhow::Result<Made> {
+        let then: Then = Mutex::new(Some(Box::new(then)));
+        let backup = Box::new(Between { inner: self.begin(), then: Hidden(then) });
+        backup_into(backup, tree, options)
+    }
+
+    /// Opens a snapshot.
+    pub fn open(&self, id: &SnapshotId) -> Arc<dyn OpenSnapshot> {
+        self.local.open(&Namespace::default(), id).expect("a finished snapshot")
+    }
+
+    /// Restores `root.pxar` into a new directory.
+    pub fn restore(&self, id: &SnapshotId) -> Scratch {
+        let target = Scratch::new();
+        let args = Restore {
+            snapshot: id.to_string().parse().expect("a snapshot"),
+            archive: "root.pxar".into(),
+            target: target.path().to_owned(),
+            patterns: Vec::new(),
+            how: Extracting {
+                strict: true,
+                talk: Talk { quiet: true, ..Talk::default() },
+                ..Extracting::default()
+            },
+            repository: Default::default(),
+        };
+        assert_eq!(restore(self.open(id), &args).expect("restored"), Outcome::Complete);
+        target
+    }
+
+    /// The bytes of a stream, with each chunk's digest and length checked by whoever reads it.
+    pub fn stream(&self, id: &SnapshotId, name: &str) -> Vec<u8> {
+        let open = self.open(id);
+        let (mut bytes, mut start) = (Vec::new(), 0);
+        for chunk in open.index(name).expect("an index").chunks() {
+            let plain = open.chunk(&chunk.digest, chunk.end - start, CryptMode::None).expect("a chunk");
+            bytes.extend_from_slice(&plain);
+            start = chunk.end;
+        }
+        bytes
+    }
+
+    /// The index of a stream.
+    pub fn index(&self, id: &SnapshotId, name: &str) -> DynamicIndex {
+        self.open(id).index(name).expect("an index")
+    }
+
+    /// Paths and references of the split archive `root.pxar`, in archive order.
+    pub fn references(&self, id: &SnapshotId) -> Vec<(String, PayloadRef)> {
+        let meta = self.stream(id, "root.mpxar.didx");
+        let mut references = Vec::new();
+        let outcome = observe::entries(&meta, &mut (), &mut observe::one_window(), &mut |entry| {
+            if let Some(entry) = entry
+                && let Content::Reference(reference) = entry.content
+            {
+                references.push((entry.path.escape_ascii().to_string(), reference));
+            }
+        });
+        assert_eq!(outcome.result, Ok(()));
+        assert_eq!(outcome.total, 0, "{:?}", outcome.findings);
+        references
+    }
+
+    /// Checks the streams of a split archive (change detection 5.5): sizes agree everywhere, references increase, each hits a header with its
+    /// size, and every chunk holds a byte of a file or a marker. Returns the bytes that no file uses.
+    pub fn check(&self, id: &SnapshotId) -> u64 {
+        let payload = self.stream(id, "root.ppxar.didx");
+        let (open, index) = (self.open(id), self.index(id, "root.ppxar.didx"));
+        let entry = open.manifest().file("root.ppxar.didx").expect("in the manifest").clone();
+        assert_eq!((index.size(), entry.size), (payload.len() as u64, payload.len() as u64));
+        let tail = Header::new(ItemType::PayloadTailMarker, 0).to_bytes();
+        assert!(payload.starts_with(&START_MARKER) && payload.ends_with(&tail));
+        let references = self.references(id);
+        let mut used = vec![16];
+        let mut live = 0;
+        for (path, reference) in &references {
+            let (start, end) = (reference.offset, reference.end().expect("an end"));
+            assert!(start >= *used.last().expect("the marker"), "{path}: references increase");
+            let header = Header::new(ItemType::Payload, reference.size).to_bytes();
+            assert_eq!(payload[start as usize..start as usize + 16], header, "{path}");
+            assert!(end <= payload.len() as u64 - 16, "{path}");
+            live += end - start;
+            used.extend([start, end]);
+        }
+        used.push(payload.len() as u64 - 16);
+        let mut start = 0;
+        for chunk in index.chunks() {
+            // Bounds of files in turns with bounds of padding: a chunk lies in padding if both its ends do, in the same.
+            let (from, to) = (used.partition_point(|&at| at <= start), used.partition_point(|&at| at < chunk.end));
+            let is_padding = from == to && from % 2 == 1 && start >= 16 && chunk.end < payload.len() as u64;
+            assert!(!is_padding, "nobody uses the chunk {start}..{}", chunk.end);
+            start = chunk.end;
+        }
+        payload.len() as u64 - 32 - live
+    }
+}
+
+/// Backs up `tree` as `root.pxar` into a session that was begun.
+///
+/// # Errors
+/// Those of the backup.
+pub fn backup_into(backup: Box<dyn Backup>, tree: &Path, options: &Options) -> anyhow::Result<Made> {
+    let root = walk::open_source(tree).context("the tree is a directory")?;
+    let source = Source { name: "root".into(), root, path: tree.display().to_string() };
+    let (id, report) = (backup.id().clone(), Report::new(true));
+    let summary = run(backup, vec![source], Vec::<Small>::new(), options, &report)?;
+    let json = summary.to_json()["archives"][0].clone();
+    Ok(Made { id, json, summary, warnings: report.warnings() })
+}
+
+type Then = Mutex<Option<Box<dyn FnOnce() + Send>>>;
+
+struct Hidden(Then);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+/// A session that does something when the first index of an archive is begun: when the tree was listed and nothing was read.
+#[derive(Debug)]
+struct Between {
+    inner: Box<dyn Backup>,
+    then: Hidden,
+}
+
+impl Backup for Between {
+    fn id(&self) -> &SnapshotId {
+        self.inner.id()
+    }
+
+    fn previous(&self) -> Option<Arc<dyn OpenSnapshot>> {
+        self.inner.previous()
+    }
+
+    fn touch(&self, digest: &Digest) -> anyhow::Result<bool> {
+        self.inner.touch(digest)
+    }
+
+    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+        self.inner.insert(digest, plain)
+    }
+
+    fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
+        if !name.starts_with("catalog") {
+            let then = self.then.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(then) = then {
+                then();
+            }
+        }
+        self.inner.index(name)
+    }
+
+    fn scratch(&self) -> anyhow::Result<fs::File> {
+        self.inner.scratch()
+    }
+
+    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry> {
+        self.inner.blob(name, plain)
+    }
+
+    fn finish(self: Box<Self>, manifest: &Manifest) -> anyhow::Result<()> {
+        self.inner.finish(manifest)
+    }
+}
