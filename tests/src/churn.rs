@@ -108,8 +108,11 @@ impl Churn {
         let (file, size) = open(path);
         if size > 0 {
             let at = self.rng.below(size as usize);
-            file.write_all_at(&self.rng.bytes(1 + self.rng.clone().below(500).min(size as usize - at - 1)), at as u64)
-                .expect("written");
+            file.write_all_at(
+                &self.rng.bytes(1 + self.rng.clone().below(500).min(size as usize - at - 1)),
+                at as u64,
+            )
+            .expect("written");
         }
         self.settle(path);
         "edit"
@@ -155,7 +158,8 @@ impl Churn {
 
     /// A file whose time cannot be trusted changes without a sign.
     fn edit_in_the_future(&mut self) -> &'static str {
-        let later = |path: &PathBuf| path.metadata().is_ok_and(|found| found.mtime() > now() && found.size() > 0);
+        let later =
+            |path: &PathBuf| path.metadata().is_ok_and(|found| found.mtime() > now() && found.size() > 0);
         let files: Vec<PathBuf> = self.all(|found| found.is_file()).into_iter().filter(later).collect();
         if files.is_empty() {
             return "nothing";
@@ -231,7 +235,8 @@ impl Churn {
     }
 
     fn node(&mut self, path: &Path) {
-        let make = |kind, dev| rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), dev).expect("made");
+        let make =
+            |kind, dev| rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), dev).expect("made");
         match self.rng.below(4) {
             0 => symlink(format!("target{}", self.rng.below(9)), path).expect("a symlink"),
             1 => make(FileType::Fifo, 0),
@@ -298,7 +303,8 @@ impl Churn {
         let mut acl = Acl::of_mode(0o640);
         acl.users.insert(self.rng.below(50) as u64, self.rng.below(8) as u64);
         acl.mask = Some(7);
-        rustix::fs::setxattr(path, "system.posix_acl_access", &acl.to_xattr(), XattrFlags::empty()).expect("set");
+        rustix::fs::setxattr(path, "system.posix_acl_access", &acl.to_xattr(), XattrFlags::empty())
+            .expect("set");
         "acl"
     }
 
@@ -310,7 +316,9 @@ impl Churn {
         while let Some(path) = open.pop() {
             let found = path.symlink_metadata().expect("a node");
             if found.is_dir() {
-                open.extend(fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()));
+                open.extend(
+                    fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()),
+                );
             }
             if is_wanted(&found) {
                 out.push(path);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use pxkit_core::format::{Attributes, Stat};
 use pxkit_core::plan::{Record, RecordContent, Turn};
 use rustix::fs::{Mode, OFlags, openat};
@@ -15,7 +15,9 @@ use rustix::io::Errno;
 use super::spool::Reader;
 use crate::linux::doing;
 use crate::pipeline::{Budget, Buffers, Permit, Pool, Ticket, Urgency};
-use crate::walk::{Change, Fresh, Identity, LateOpener, Later, Options, Problem, What, read_small};
+use crate::walk::{
+    Change, Fresh, Identity, LateOpener, Later, Options, Problem, Stop, What, at_open, read_small,
+};
 
 /// Files up to this size are read ahead, larger ones are handed over open.
 const SMALL: u64 = 256 << 10;
@@ -27,8 +29,9 @@ const FULL_RECORDS: usize = 64 << 10;
 const BLOCKS: usize = 64;
 /// Bytes of contents that are ready.
 const READY: usize = 8 << 20;
-/// What an open file costs of that.
+/// What an open file costs of that, and an open directory: descriptors are bounded, too.
 const OPEN_FILE: u64 = 256 << 10;
+const OPEN_DIR: u64 = 32 << 10;
 
 /// A part of the spool, with the contents of files that are to be read.
 pub struct Block<'env> {
@@ -85,7 +88,8 @@ impl Openers {
     pub fn open(&self, opener: &mut LateOpener, wanted: &Wanted, bytes: &mut Vec<u8>) -> Opened {
         let dir = match &wanted.dir {
             Ok(dir) => dir,
-            Err(what) => return Opened::Gone(what.clone()),
+            Err(Stop::Skip(what)) => return Opened::Gone(what.clone()),
+            Err(Stop::Fail(problem)) => return Opened::Failed(problem.clone()),
         };
         match opener.open(dir.as_fd(), &wanted.name, &wanted.identity) {
             Ok(Later::Same(file)) => read(file, wanted.identity.size, None, bytes),
@@ -146,40 +150,41 @@ struct Dirs {
 }
 
 /// A directory that is open, or why it cannot be.
-type OpenDir = Result<Arc<OwnedFd>, What>;
+type OpenDir = Result<Arc<OwnedFd>, Stop>;
 
 impl Dirs {
-    fn innermost(&mut self) -> OpenDir {
+    /// The innermost directory, and how many had to be opened for it.
+    fn innermost(&mut self) -> (OpenDir, u64) {
+        let mut opened = 0;
         let first = self.levels.iter().rposition(|level| level.1.is_some()).unwrap_or(0);
         for at in first + 1..self.levels.len() {
             let (above, rest) = self.levels.split_at_mut(at);
             let above = match &above[at - 1].1 {
                 Some(Ok(above)) => above,
-                Some(Err(what)) => {
-                    rest[0].1 = Some(Err(what.clone()));
+                Some(Err(stop)) => {
+                    rest[0].1 = Some(Err(stop.clone()));
                     continue;
                 }
                 None => continue,
             };
             rest[0].1 = Some(open_dir(above, &rest[0].0).map(Arc::new));
+            opened += 1;
         }
-        match self.levels.last() {
+        let innermost = match self.levels.last() {
             Some((_, Some(result))) => result.clone(),
-            _ => Err(What::LeftOut(doing("open the directory")(Errno::NOENT))),
-        }
+            _ => Err(at_open(Errno::NOENT, "open the directory")),
+        };
+        (innermost, opened)
     }
 }
 
-fn open_dir(above: &OwnedFd, name: &CStr) -> Result<OwnedFd, What> {
+fn open_dir(above: &OwnedFd, name: &CStr) -> Result<OwnedFd, Stop> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let result = match openat(above, name, flags | OFlags::NOATIME, Mode::empty()) {
         Err(Errno::PERM) => openat(above, name, flags, Mode::empty()),
         other => other,
     };
-    result.map_err(|errno| match errno {
-        Errno::LOOP | Errno::NOTDIR => What::Replaced,
-        _ => What::LeftOut(doing("open the directory")(errno)),
-    })
+    result.map_err(|errno| at_open(errno, "open the directory"))
 }
 
 /// Reads the spool.
@@ -189,6 +194,7 @@ pub struct Ahead<'p, 'env> {
     spool: Reader,
     /// In which order its records come, if it is not that of the spool.
     turns: Option<std::vec::IntoIter<Turn>>,
+    root: Arc<OwnedFd>,
     dirs: Dirs,
     budget: Budget,
     blocks: VecDeque<Block<'env>>,
@@ -206,10 +212,10 @@ impl<'p, 'env> Ahead<'p, 'env> {
         turns: Option<Vec<Turn>>,
         root: OwnedFd,
     ) -> Self {
-        let turns = turns.map(Vec::into_iter);
-        let dirs = Dirs { levels: vec![(CString::default(), Some(Ok(Arc::new(root))))] };
+        let (turns, root, budget) = (turns.map(Vec::into_iter), Arc::new(root), Budget::new(READY));
+        let dirs = Dirs { levels: vec![(CString::default(), Some(Ok(Arc::clone(&root))))] };
         let (blocks, number, is_over) = Default::default();
-        Self { pool, openers, spool, turns, dirs, budget: Budget::new(READY), blocks, number, is_over }
+        Self { pool, openers, spool, turns, root, dirs, budget, blocks, number, is_over }
     }
 
     /// The next block, or `None` at the end. `is_read` says which files of the listing are to be read, by their number.
@@ -235,14 +241,11 @@ impl<'p, 'env> Ahead<'p, 'env> {
     ///
     /// # Errors
     /// The name is none.
-    pub fn wanted(&mut self, path: &[u8], identity: Identity) -> anyhow::Result<Wanted> {
+    pub fn wanted(&self, path: &[u8], identity: Identity) -> anyhow::Result<Wanted> {
         let mut parts = path.split(|&byte| byte == b'/');
         let name = CString::new(parts.next_back().unwrap_or_default())?;
-        let root = match self.dirs.levels.first() {
-            Some((_, Some(Ok(root)))) => root.clone(),
-            _ => bail!("a defect of pxkit: no root"),
-        };
-        let mut dir = Ok(root);
+        // Reading ahead may have left the directory already.
+        let mut dir = Ok(Arc::clone(&self.root));
         for part in parts {
             let part = CString::new(part)?;
             dir = dir.and_then(|above| open_dir(&above, &part).map(Arc::new));
@@ -291,8 +294,8 @@ impl<'p, 'env> Ahead<'p, 'env> {
                     RecordContent::File { size, identity, .. } => {
                         if is_read(self.number) {
                             let identity = walk_identity(&identity, node.stat, size);
-                            let (dir, name) = (self.dirs.innermost(), CString::new(node.name)?);
-                            cost += if size <= SMALL { size } else { OPEN_FILE };
+                            let ((dir, opened), name) = (self.dirs.innermost(), CString::new(node.name)?);
+                            cost += opened * OPEN_DIR + if size <= SMALL { size } else { OPEN_FILE };
                             wanted.push(Wanted { dir, name, identity });
                         }
                         self.number += 1;

@@ -8,7 +8,7 @@ use anyhow::bail;
 use pxkit_core::encode::Node;
 use pxkit_core::format::{Device, Kind, MAX_NAME_LEN};
 use pxkit_core::plan::{Identity, Listing, Order, Record, RecordContent, Turn};
-use pxkit_core::reuse::{File, NewFile, Verdict, Why, compare};
+use pxkit_core::reuse::{File, NewFile, Verdict, Why};
 
 use super::old::Old;
 use super::spool::Spool;
@@ -144,6 +144,9 @@ pub fn detect(
         }
         found.spool.settle(scratch)?;
     }
+    if old.is_some_and(|old| old.is_in_any_order()) {
+        found.drop_overlaps(report);
+    }
     found.reading = walk.reading();
     Ok(found)
 }
@@ -208,13 +211,9 @@ impl Detected {
                 ));
             }
         }
-        let mut place = None;
-        let verdict = old.map_or(Verdict::Read(Why::New), |old| {
-            let rules = old.rules;
+        let (verdict, place) = old.map_or((Verdict::Read(Why::New), None), |old| {
             let new = NewFile { stat: &node.stat, attributes: node.attributes, size };
-            let entry = old.find(directory_of(node), node.name, report);
-            place = entry.map(|entry| entry.place);
-            entry.map_or(Verdict::Read(Why::New), |entry| compare(new, entry, &rules))
+            old.compare(node.path, node.name, new, report)
         });
         self.seen.files.add(size);
         let at = match verdict {
@@ -234,6 +233,22 @@ impl Detected {
         }
         self.listing.file(node.path, File { size, old: at });
         self.write(node, RecordContent::File { size, identity, links: names })
+    }
+
+    /// Files cannot share contents: of those that claim to, all but the first are read.
+    fn drop_overlaps(&mut self, report: &Report) {
+        let dropped = self.listing.drop_overlaps();
+        for file in &dropped {
+            self.seen.read.entry(Why::BadReference).or_default().add(file.size);
+            self.seen.unchanged.files -= 1;
+            self.seen.unchanged.bytes -= file.size;
+        }
+        if !dropped.is_empty() {
+            report.line(format_args!(
+                "note: re-encode: {} files whose contents in the previous archive overlap those of others",
+                dropped.len()
+            ));
+        }
     }
 
     fn write(&mut self, node: &walk::Node<'_>, content: RecordContent<'_>) -> anyhow::Result<()> {

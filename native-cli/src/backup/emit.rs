@@ -106,7 +106,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         &mut self,
         record: &Record<'_>,
         batch: &mut Batch,
-        ahead: &mut Ahead<'_, 'env>,
+        ahead: &Ahead<'_, 'env>,
     ) -> anyhow::Result<()> {
         let node = record.node;
         self.path.truncate(self.levels.last().copied().unwrap_or_default());
@@ -174,7 +174,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
             return Ok(());
         }
         let opened = batch.files.pop_front().context("a defect of pxkit: a file that nobody opened")?;
-        let stored = self.store(node, size, opened, &batch.bytes, true)?;
+        let stored = self.store(node, size, &identity, opened, &batch.bytes, true)?;
         if let Some((filename, true)) = stored {
             self.remember(filename, identity, links);
         }
@@ -188,12 +188,13 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         size: u64,
         identity: Identity,
         links: u32,
-        ahead: &mut Ahead<'_, 'env>,
+        ahead: &Ahead<'_, 'env>,
     ) -> anyhow::Result<()> {
         let key = (identity.dev, identity.ino);
         if let Some(first) = self.first_names.get_mut(&key) {
             first.met += 1;
-            let (filename, is_last) = (first.filename, first.met >= first.links.max(links));
+            first.links = first.links.max(links);
+            let (filename, is_last) = (first.filename, first.met >= first.links);
             let target = if is_last {
                 self.first_names.remove(&key).map(|first| first.path).unwrap_or_default()
             } else {
@@ -210,7 +211,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         let wanted = ahead.wanted(&self.path, walk_identity(&identity, node.stat, size))?;
         let mut bytes = Vec::new();
         let opened = self.openers.open(&mut self.openers.opener(), &wanted, &mut bytes);
-        let stored = self.store(node, size, opened, &bytes, false)?;
+        let stored = self.store(node, size, &identity, opened, &bytes, false)?;
         if let Some((filename, true)) = stored {
             self.remember(filename, identity, links);
         }
@@ -224,11 +225,12 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         }
     }
 
-    /// Stores a file that is read. Returns what hard links name, and whether it is the file that the walk saw.
+    /// Stores a file that is read. Returns what hard links name, and whether it is the file that the walk saw, changed or not.
     fn store(
         &mut self,
         node: Node<'_>,
         size: u64,
+        identity: &Identity,
         opened: Opened,
         bytes: &[u8],
         is_listed: bool,
@@ -278,7 +280,11 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         if let Some(catalog) = &mut self.catalog {
             catalog.file(node.name, size, node.stat.mtime.secs)?;
         }
-        Ok(Some((filename, fresh.is_none())))
+        // With one name left, the others have become something else.
+        let is_same = fresh.is_none_or(|fresh| {
+            (fresh.identity.dev, fresh.identity.ino) == (identity.dev, identity.ino) && fresh.nlink > 1
+        });
+        Ok(Some((filename, is_same)))
     }
 
     /// Reads a file that is too large to have been read ahead.

@@ -1,7 +1,8 @@
 //! The previous metadata archive, as far as the walk asks for it.
 
 use pxkit_core::decode::{Event, Irregularity};
-use pxkit_core::reuse::{Found, Join, OldEntry, Rules, Table};
+use pxkit_core::format::HEADER_SIZE;
+use pxkit_core::reuse::{Found, Join, NewFile, OldEntry, Rules, Table, Verdict, Why, compare};
 
 use crate::input::EntryReader;
 use crate::report::Report;
@@ -16,6 +17,10 @@ pub struct Old<'o> {
     state: State,
     /// How files are compared.
     pub rules: Rules,
+    /// Where the contents end that the last unchanged file has in the previous payload stream.
+    last_end: u64,
+    /// Files were noted whose contents lie before or in those of a file before.
+    is_noted: bool,
 }
 
 enum State {
@@ -33,7 +38,8 @@ impl<'o> Old<'o> {
     /// It cannot be opened.
     pub fn new(open: Open<'o>, rules: Rules, is_sorted: bool, report: &Report) -> anyhow::Result<Self> {
         let reader = open()?;
-        let mut old = Self { open, state: State::Pass(Box::new(reader), Join::new()), rules };
+        let state = State::Pass(Box::new(reader), Join::new());
+        let mut old = Self { open, state, rules, last_end: 0, is_noted: false };
         if !is_sorted {
             old.state = State::Table(old.read_table(report)?);
         }
@@ -66,6 +72,44 @@ impl<'o> Old<'o> {
             State::Table(table) => table.find(name),
             State::Gone => None,
         }
+    }
+
+    /// Compares a file with what the archive has under its name, see [`Old::find`]; returns also where the archive has it.
+    ///
+    /// Archives with names in order have contents in order, too. Where they do not, something went wrong in the past (change detection
+    /// 2.5), and the file is read again, which heals it.
+    pub fn compare(
+        &mut self,
+        path: &[u8],
+        name: &[u8],
+        new: NewFile<'_>,
+        report: &Report,
+    ) -> (Verdict, Option<u64>) {
+        let (rules, size) = (self.rules, new.size);
+        let directory = &path[..(path.len() - name.len()).saturating_sub(1)];
+        let Some(entry) = self.find(directory, name, report) else { return (Verdict::Read(Why::New), None) };
+        let (verdict, place) = (compare(new, entry, &rules), Some(entry.place));
+        let (Verdict::Unchanged(at), State::Pass(..)) = (verdict, &self.state) else {
+            return (verdict, place);
+        };
+        if at < self.last_end {
+            if !std::mem::replace(&mut self.is_noted, true) {
+                report.line(format_args!(
+                    "note: re-encode: {}: its contents in the previous archive, at {at}, do not follow those of the file before, \
+                     which end at {}; likewise others",
+                    DisplayPath(path),
+                    self.last_end
+                ));
+            }
+            return (Verdict::Read(Why::BadReference), place);
+        }
+        self.last_end = at.saturating_add(size).saturating_add(HEADER_SIZE as u64);
+        (verdict, place)
+    }
+
+    /// Whether contents may lie in another order than files, so that nobody has looked whether they overlap.
+    pub fn is_in_any_order(&self) -> bool {
+        matches!(self.state, State::Table(_))
     }
 
     /// The walk enters the directory that was asked for last.

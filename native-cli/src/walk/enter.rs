@@ -50,8 +50,8 @@ impl Scratch {
 }
 
 /// Why a node gives no result.
-#[derive(Debug)]
-pub(super) enum Stop {
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
     /// It is left out.
     Skip(What),
     /// The walk ends.
@@ -144,7 +144,7 @@ pub(super) fn open(dir: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<Own
 }
 
 /// The rules for errors of opening (specification 8.7).
-pub(super) fn at_open(errno: Errno, action: &'static str) -> Stop {
+pub(crate) fn at_open(errno: Errno, action: &'static str) -> Stop {
     match errno {
         Errno::NOENT | Errno::ACCESS | Errno::STALE => Stop::Skip(What::LeftOut(doing(action)(errno))),
         // The kind was known: what stands there now is something else.

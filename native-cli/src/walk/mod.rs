@@ -25,6 +25,7 @@ mod walker;
 
 use pxkit_core::format::{Attributes, Kind, Stat, Timestamp};
 
+pub(crate) use enter::{Stop, at_open};
 pub(crate) use file::read_small;
 pub use file::{BLOCK, Change, FileReader};
 pub use later::{Fresh, LateOpener, Later};
