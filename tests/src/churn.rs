@@ -73,7 +73,7 @@ impl Churn {
             17 => self.remove(&directory),
             18 => self.subtree(&directory),
             19 => self.special(&directory),
-            20 => self.into_the_future(&file),
+            20 => self.postdate(&file),
             21 => self.edit_in_the_future(),
             22 => self.copy(&file, &directory),
             _ => {
@@ -150,7 +150,7 @@ impl Churn {
         "touch"
     }
 
-    fn into_the_future(&mut self, path: &Path) -> &'static str {
+    fn postdate(&mut self, path: &Path) -> &'static str {
         self.clock += 1;
         set_time(path, now() + 100_000 + self.clock, 5);
         "future"

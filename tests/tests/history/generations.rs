@@ -36,7 +36,7 @@ fn history(case: u64) {
             _ => Mode::Metadata,
         };
         // Rule 96: some histories go to and fro between the orders.
-        let append = case % 3 == 0 && mode != Mode::Legacy && !rng.one_in(3);
+        let append = case.is_multiple_of(3) && mode != Mode::Legacy && !rng.one_in(3);
         let context = || format!("case {case}, generation {generation}, {mode:?}: {:?}", churn.log);
         let snapshot = snapshots.backup(tree.path(), &Options { policy, cuts, append, ..options(mode) });
         assert_eq!(snapshot.warnings, 0, "{}", context());
