@@ -29,6 +29,7 @@ use pxkit_core::plan::Emit;
 use pxkit_core::reuse::{Decision, Policy, Rules, decide};
 use rustix::fs::fstatfs;
 
+use crate::linux::release_large_buffers;
 use crate::pipeline::{Budget, Buffers, ChunkStream, Cut, Pool, Storing};
 use crate::report::Report;
 use crate::store::Backup;
@@ -114,6 +115,7 @@ pub fn run(
     options: &Options,
     report: &Report,
 ) -> anyhow::Result<Summary> {
+    release_large_buffers();
     let id = backup.id().clone();
     let mut manifest = Manifest::new(id.group.backup_type, &id.group.id, id.time);
     let mut summary = Summary::new(&id);
@@ -153,8 +155,13 @@ fn write_archives(
     let openers = Openers::new(&options.walk);
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, options.threads);
-        let storing =
-            Storing { pool: &pool, backup, budget: Budget::new(IN_FLIGHT), buffers: Buffers::default() };
+        let storing = Storing {
+            pool: &pool,
+            backup,
+            budget: Budget::new(IN_FLIGHT),
+            buffers: Buffers::default(),
+            compress_well: false,
+        };
         let mut catalog = match options.mode {
             Mode::Legacy => {
                 let cut = Cut::Plain(Chunker::new(Sizes::CATALOG));
@@ -279,9 +286,11 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let Detected { spool, listing, turns, .. } = found;
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
+        let has_reference = reuse.is_some();
         let stream = |suffix: &str, cut: Cut| {
             let writer = storing.backup.index(&format!("{name}.{suffix}.didx"))?;
-            anyhow::Ok(ChunkStream::new(Storing::clone(storing), cut, writer))
+            let storing = Storing { compress_well: has_reference, ..Storing::clone(storing) };
+            anyhow::Ok(ChunkStream::new(storing, cut, writer))
         };
         let plain = Cut::Plain(Chunker::new(options.sizes));
         let (emit, mut streams, exclude_cli) = if is_split {
