@@ -240,7 +240,13 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             };
             report
                 .line(format_args!("Using previous index as metadata reference for '{}'", reference.name()));
-            match Old::new(Box::new(|| reference.open()), rules, reference.is_sorted, report) {
+            match Old::new(
+                Box::new(|| reference.open()),
+                &reference.payload,
+                rules,
+                reference.is_sorted,
+                report,
+            ) {
                 Ok(old) => Some(old),
                 Err(error) => {
                     report.line(format_args!(
@@ -283,7 +289,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
     ) -> anyhow::Result<()> {
         let Self { options, openers, storing, report, source } = self;
         let excludes = excludes(&options.walk);
-        let Detected { spool, listing, turns, .. } = found;
+        let Detected { spool, listing, turns, usage, .. } = found;
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
         let has_reference = reuse.is_some();
@@ -296,10 +302,15 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let (emit, mut streams, exclude_cli) = if is_split {
             let prelude = encode_prelude(&excludes)?;
             let payload = Cut::Payload(Cutter::new(options.cuts, options.sizes));
-            let streams = Streams { meta: stream("mpxar", plain)?, payload: Some(stream("ppxar", payload)?) };
+            let streams = Streams {
+                meta: stream("mpxar", plain)?,
+                payload: Some(stream("ppxar", payload)?),
+                usage,
+                inherited: 0,
+            };
             (Emit::split(prelude.as_deref(), &listing, reuse, options.sizes.max()), streams, Vec::new())
         } else {
-            let streams = Streams { meta: stream("pxar", plain)?, payload: None };
+            let streams = Streams { meta: stream("pxar", plain)?, payload: None, usage: None, inherited: 0 };
             (Emit::unified(&listing), streams, exclude_text(&excludes))
         };
         let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
@@ -314,6 +325,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             catalog.leave()?;
         }
         summary.emitted(emitted);
+        summary.inherited = streams.inherited;
         // The payload before the metadata, as manifests have them.
         if let Some(payload) = streams.payload {
             let (entry, counters) = payload.finish()?;
