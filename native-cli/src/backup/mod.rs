@@ -82,6 +82,8 @@ pub struct Options {
     pub append: bool,
     /// Every entry is named.
     pub verbose: bool,
+    /// Nothing is said but warnings.
+    pub quiet: bool,
 }
 
 /// A tree to be backed up.

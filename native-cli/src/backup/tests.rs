@@ -211,6 +211,7 @@ fn options(mode: Mode, threads: usize) -> Options {
         trust_mtime_size: false,
         threads,
         verbose: false,
+        quiet: true,
     }
 }
 
