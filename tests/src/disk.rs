@@ -20,7 +20,13 @@ pub struct Scratch(TempDir);
 impl Scratch {
     #[expect(clippy::new_without_default, reason = "it makes a directory")]
     pub fn new() -> Self {
-        Self(tempfile::Builder::new().prefix("pxkit-test-").tempdir().expect("a temporary directory"))
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// In this directory.
+    pub fn new_in(directory: &Path) -> Self {
+        let mut builder = tempfile::Builder::new();
+        Self(builder.prefix("pxkit-test-").tempdir_in(directory).expect("a temporary directory"))
     }
 
     pub fn path(&self) -> &Path {

@@ -56,7 +56,6 @@ pub fn options(mode: Mode) -> Options {
         threads: 2,
         append: false,
         verbose: false,
-        quiet: true,
     }
 }
 

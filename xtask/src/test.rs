@@ -39,7 +39,9 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
         lints(&mut steps);
     }
     steps.step("tests", || cargo_test(depth, &skipped_file));
-    if !depth.soak {
+    if depth.soak {
+        steps.step("kills and faults, datastores on disk", || faults_on_disk(&skipped_file));
+    } else {
         steps.step("core in WebAssembly has no imports", core_alone);
         dependencies(&mut steps);
         steps.step("documentation of the code", || {
@@ -122,6 +124,15 @@ fn cargo_test(depth: &Depth, skipped_file: &Path) -> Result<Outcome> {
         test.arg("--release").env("PXKIT_SOAK", "1");
     }
     passes(&mut test)
+}
+
+/// Tests that kill the program and let its writes fail keep their datastores in memory if they can; this is the same where cargo builds.
+fn faults_on_disk(skipped_file: &Path) -> Result<Outcome> {
+    let dir = paths::target().join("faults");
+    shell::fresh_dir(&dir)?;
+    let mut test = cargo("test");
+    test.args(["--release", "-p", "pxkit-tests", "--test", "faults"]);
+    passes(test.env("TMPDIR", dir).env("PXKIT_CASES", "30").env("PXKIT_SKIPPED", skipped_file))
 }
 
 /// Builds a program that decodes an archive with core alone, and wants it to import nothing: then core calls

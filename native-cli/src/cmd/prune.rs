@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::store::{Group, Local, Repository as _, SnapshotInfo, locate};
 /// Removes snapshots, oldest first.
 ///
 /// # Errors
-/// The repository cannot be read. A snapshot that cannot be removed is warned about.
+/// The repository cannot be read, or something not be removed; the other snapshots are. One that is in use is warned about.
 pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
     watch_signals().context("cannot watch for signals")?;
     let store = locate::open(&args.repository)?;
@@ -23,13 +23,19 @@ pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
         None => store.groups(&args.repository.ns)?.into_iter().map(|info| info.group).collect(),
     };
     let report = Report::new(true);
+    let mut failed = 0;
     for group in &groups {
-        prune_group(&store, group, args, &report)?;
+        failed += prune_group(&store, group, args, &report)?;
+    }
+    if failed > 0 {
+        bail!("{failed} snapshots cannot be removed");
     }
     Ok(report.finish())
 }
 
-fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> anyhow::Result<()> {
+/// Returns how many snapshots could not be removed although nobody uses them.
+fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> anyhow::Result<usize> {
+    let mut failed = 0;
     let namespace = &args.repository.ns;
     let infos = store.snapshots(namespace, group)?;
     let candidate = |info: &SnapshotInfo| Candidate {
@@ -43,7 +49,12 @@ fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> a
         let id = &info.id;
         let removed = mark == Mark::Remove && !args.dry_run;
         if removed && let Err(error) = store.forget(namespace, id) {
-            report.warn(format_args!("{id} stays: {error:#}"));
+            if error.chain().any(|cause| cause.is::<io::Error>()) {
+                report.error(format_args!("{id}: {error:#}"));
+                failed += 1;
+            } else {
+                report.warn(format_args!("{id} stays: {error:#}"));
+            }
             continue;
         }
         let mut out = io::stdout().lock();
@@ -55,7 +66,7 @@ fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> a
         };
         printed.context("cannot write to standard output")?;
     }
-    Ok(())
+    Ok(failed)
 }
 
 fn keep(args: &Prune) -> Keep {

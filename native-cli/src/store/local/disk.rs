@@ -208,6 +208,20 @@ impl Drop for Temp {
     }
 }
 
+/// What crashes left of files that should have been `target`, see [`Temp::beside`].
+pub(super) fn remnants(target: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut start = target.file_name().unwrap_or_default().to_owned();
+    start.push(".tmp_");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(target.parent().unwrap_or(target))? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(start.as_encoded_bytes()) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
 /// Random bytes.
 pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -220,7 +234,7 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Six letters, as `mkstemp` has them.
-fn random_name() -> String {
+pub(super) fn random_name() -> String {
     const LETTERS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     random::<6>().iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
 }

@@ -1,8 +1,9 @@
 //! Failures on demand, for tests: everything that changes a datastore passes here first.
 //!
 //! A plan counts the calls and lets one of them fail, or ends the process there as a power cut would. Programs under test get it from
-//! the environment variable `PXKIT_FAULT`: `kill:17` kills the process before the 17th call, `EIO:17` and `ENOSPC:17` let it fail, and
-//! `ENOSPC:17+` all from there on (a disk that stays full). Without a plan this is one look at an `Option`.
+//! the environment variable `PXKIT_FAULT`: `kill:17` kills the process before the 17th call, `stop:17` stops it there until it gets
+//! SIGCONT, `EIO:17` and `ENOSPC:17` let the call fail, and `ENOSPC:17+` all from there on (a disk that stays full). Without a plan this
+//! is one look at an `Option`.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,8 @@ pub enum Fault {
     Error(Errno),
     /// The process is killed before it.
     Kill,
+    /// The process is stopped before it, and goes on with SIGCONT.
+    Stop,
 }
 
 /// Which calls fail.
@@ -48,6 +51,7 @@ impl Faults {
         let (word, count) = text.split_once(':')?;
         let fault = match word {
             "kill" => Fault::Kill,
+            "stop" => Fault::Stop,
             "EIO" => Fault::Error(Errno::IO),
             "ENOSPC" => Fault::Error(Errno::NOSPC),
             _ => return None,
@@ -82,6 +86,7 @@ impl Faults {
                     std::thread::park();
                 }
             }
+            Fault::Stop => Ok(kill_process(getpid(), Signal::STOP)?),
         }
     }
 }
@@ -99,6 +104,7 @@ mod tests {
         assert!(full.step(false).is_ok() && full.step(true).is_err());
         assert_eq!(full.calls(), 2);
         assert_eq!(Faults::parse("kill:7").unwrap().fault, Fault::Kill);
+        assert_eq!(Faults::parse("stop:7").unwrap().fault, Fault::Stop);
         for wrong in ["", "kill", "kill:", "EIO:x", "ouch:1"] {
             assert!(Faults::parse(wrong).is_none(), "{wrong}");
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::Store;
-use super::disk::{is_missing, read_file};
+use super::disk::{is_missing, read_file, remnants};
 use super::layout::{Layout, TYPES};
 use crate::store::{Group, GroupInfo, Namespace};
 
@@ -183,9 +183,11 @@ impl Store {
         let what = |path: &Path| format!("cannot remove {}", path.display());
         for name in ["notes", "owner"] {
             let path = directory.join(name);
-            match self.disk.remove_file(&path) {
-                Err(error) if is_missing(&error) => {}
-                result => result.with_context(|| what(&path))?,
+            for path in remnants(&path).with_context(|| what(&path))?.into_iter().chain([path]) {
+                match self.disk.remove_file(&path) {
+                    Err(error) if is_missing(&error) => {}
+                    result => result.with_context(|| what(&path))?,
+                }
             }
         }
         self.disk.remove_dir(&directory).with_context(|| what(&directory))?;

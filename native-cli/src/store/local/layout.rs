@@ -1,5 +1,6 @@
 //! Where things lie in a datastore, how one is made, and whose it is (datastore specification 1, 3).
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,7 +13,7 @@ use pxkit_core::blob::BackupType;
 use pxkit_core::format::Digest;
 use rustix::fs::{Gid, Uid};
 
-use super::disk::Disk;
+use super::disk::{Disk, random_name};
 use super::fault::Faults;
 use crate::store::{Group, Namespace, SnapshotId};
 
@@ -156,7 +157,25 @@ pub(super) fn owner_below(directory: &Path) -> io::Result<Option<(Uid, Gid)>> {
 /// the directory belongs. Directories of chunks are made when a chunk comes; [`complete`] makes all.
 pub(super) fn create(root: &Path, faults: Option<Arc<Faults>>) -> anyhow::Result<()> {
     let what = || format!("cannot make a datastore in {}", root.display());
-    fs::create_dir_all(root).with_context(what)?;
+    let Some(name) = root.file_name().filter(|_| root.symlink_metadata().is_err()) else {
+        return fill(root, faults);
+    };
+    // It appears as a whole: an empty directory could as well be a place where a disk should be mounted.
+    let mut begun = OsString::from(".");
+    begun.extend([name, OsStr::new(".tmp_"), OsStr::new(&random_name())]);
+    let begun = root.with_file_name(begun);
+    fs::create_dir_all(&begun).with_context(what)?;
+    let disk = Disk { owner: None, faults: faults.clone() };
+    let made = fill(&begun, faults).and_then(|()| disk.rename(&begun, root).with_context(what));
+    if made.is_err() {
+        let _ = fs::remove_dir_all(&begun);
+    }
+    made
+}
+
+/// Makes a datastore in a directory that exists.
+fn fill(root: &Path, faults: Option<Arc<Faults>>) -> anyhow::Result<()> {
+    let what = || format!("cannot make a datastore in {}", root.display());
     for entry in fs::read_dir(root).with_context(what)? {
         let name = entry.with_context(what)?.file_name();
         let is_tolerated = name.as_encoded_bytes().starts_with(b".") || name == "lost+found";

@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::Store;
-use super::disk::read_file;
+use super::disk::{read_file, remnants};
 use super::upid::upid;
 
 /// How long a chunk stays that nobody uses, in seconds: `relatime` may put off access times by a day; 5 minutes are slack.
@@ -147,9 +147,12 @@ pub(super) fn run(store: &Store, collect: &Collect<'_>) -> anyhow::Result<Collec
     let limits = sweep::Limits { least_atime, oldest, dry_run: collect.dry_run, now: collect.now };
     sweep::run(store, &limits, collect.atime, &mut collected)?;
     if !collect.dry_run {
-        // Nobody relies on it.
-        let text = collected.to_json().to_string();
-        let _ = store.disk.replace(&store.layout.root.join(".gc-status"), text.as_bytes(), false);
+        // Nobody relies on it, and nobody else writes it now.
+        let (path, text) = (store.layout.root.join(".gc-status"), collected.to_json().to_string());
+        for remnant in remnants(&path).unwrap_or_default() {
+            let _ = store.disk.remove_file(&remnant);
+        }
+        let _ = store.disk.replace(&path, text.as_bytes(), false);
     }
     Ok(collected)
 }
