@@ -12,8 +12,24 @@ use pxkit_core::format::{Digest, Error, MAX_CHUNK_SIZE};
 use sha2::{Digest as _, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
-/// What the reference uses; faster than a disk, and most of what higher levels gain.
-const LEVEL: i32 = 1;
+/// How hard to compress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// zstd level 1, as the reference does; faster than a disk, and most of what higher levels gain.
+    #[default]
+    Fast,
+    /// zstd level 3: some 8 % smaller on source code, for a quarter less speed. For what is little, and stays.
+    Good,
+}
+
+impl Effort {
+    const fn level(self) -> i32 {
+        match self {
+            Self::Fast => 1,
+            Self::Good => 3,
+        }
+    }
+}
 
 /// Why a blob gives no bytes.
 #[derive(Debug)]
@@ -82,7 +98,7 @@ thread_local! {
 fn with_zstd<T>(work: impl FnOnce(&mut Zstd) -> T) -> std::io::Result<T> {
     ZSTD.with_borrow_mut(|zstd| {
         if zstd.is_none() {
-            let (compressor, decompressor) = (Compressor::new(LEVEL)?, Decompressor::new()?);
+            let (compressor, decompressor) = (Compressor::new(Effort::Fast.level())?, Decompressor::new()?);
             *zstd = Some(Zstd { compressor, decompressor, buffer: Vec::new() });
         }
         Ok(work(zstd.as_mut().expect("made above")))
@@ -95,7 +111,22 @@ fn with_zstd<T>(work: impl FnOnce(&mut Zstd) -> T) -> std::io::Result<T> {
 /// # Errors
 /// More than 128 MiB, no memory for the compressor, or that of `then`.
 pub fn encode<T>(plain: &[u8], then: impl FnOnce(&Frame<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    encode_with(Effort::Fast, plain, then)
+}
+
+/// As [`encode`], with another effort.
+///
+/// # Errors
+/// Those of [`encode`].
+pub fn encode_with<T>(
+    effort: Effort,
+    plain: &[u8],
+    then: impl FnOnce(&Frame<'_>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     with_zstd(|zstd| {
+        zstd.compressor
+            .set_compression_level(effort.level())
+            .context("cannot set the level of compression")?;
         // A buffer as large as the input: what does not fit is stored as it is.
         if zstd.buffer.len() < plain.len() {
             zstd.buffer.resize(plain.len(), 0);

@@ -56,6 +56,7 @@ pub fn options(mode: Mode) -> Options {
         threads: 2,
         append: false,
         verbose: false,
+        quiet: true,
     }
 }
 

@@ -88,6 +88,11 @@ impl Join {
         self.has_current = false;
     }
 
+    /// Whether nothing more of the previous archive is wanted: it has ended, or is of no use.
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
     /// Takes what comes next in the previous archive.
     pub fn old(&mut self, event: &Event<'_>) {
         match event {

@@ -15,6 +15,7 @@ mod place;
 mod steps;
 mod table;
 mod threshold;
+mod usage;
 mod verdict;
 
 pub use decision::{Decision, Totals};
@@ -23,6 +24,7 @@ pub use join::{Found, Join, OldEntry};
 pub use optimal::{Budget, Optimal, Price};
 pub use place::{Injection, Placement};
 pub use table::Table;
+pub use usage::Usage;
 pub use verdict::{NewFile, Rules, Verdict, Why, compare};
 
 use crate::index::DynamicIndex;

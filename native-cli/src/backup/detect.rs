@@ -8,7 +8,7 @@ use anyhow::bail;
 use pxkit_core::encode::Node;
 use pxkit_core::format::{Device, Kind, MAX_NAME_LEN};
 use pxkit_core::plan::{Identity, Listing, Order, Record, RecordContent, Turn};
-use pxkit_core::reuse::{File, NewFile, Verdict, Why};
+use pxkit_core::reuse::{File, NewFile, Usage, Verdict, Why};
 
 use super::old::Old;
 use super::spool::Spool;
@@ -26,6 +26,8 @@ pub struct Detected {
     pub seen: Seen,
     /// How metadata was read.
     pub reading: Reading,
+    /// What the previous archive used of its chunks.
+    pub usage: Option<Usage>,
     /// In append order: how the nodes stand in the previous archive.
     pub order: Option<Order>,
     /// The order of the records, if it is not that of the spool.
@@ -144,10 +146,11 @@ pub fn detect(
         }
         found.spool.settle(scratch)?;
     }
-    if old.is_some_and(|old| old.is_in_any_order()) {
+    if old.as_ref().is_some_and(|old| old.is_in_any_order()) {
         found.drop_overlaps(report);
     }
     found.reading = walk.reading();
+    found.usage = old.map(Old::into_usage);
     Ok(found)
 }
 

@@ -7,7 +7,7 @@ use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
 use pxkit_core::format::Digest;
 use pxkit_core::index::WriteDynamic;
 
-use crate::codec;
+use crate::codec::{self, Effort};
 use crate::store::{Backup, IndexWriter, OpenSnapshot, SnapshotId, Stored};
 
 /// Does all the work of a backup but for storing: what it says would be new is what the previous snapshot does not have.
@@ -32,6 +32,13 @@ impl DryRun {
         }
         Self { id, previous, known: Mutex::new(known) }
     }
+
+    fn count(&self, digest: &Digest, plain: &[u8], effort: Effort) -> anyhow::Result<Stored> {
+        let is_new = self.known.lock().unwrap_or_else(|e| e.into_inner()).insert(*digest);
+        let length = |frame: &Frame<'_>| Ok((frame.header().as_ref().len() + frame.data.len()) as u64);
+        let encoded = if is_new { codec::encode_with(effort, plain, length)? } else { 0 };
+        Ok(Stored { is_new, encoded })
+    }
 }
 
 impl Backup for DryRun {
@@ -48,10 +55,11 @@ impl Backup for DryRun {
     }
 
     fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        let is_new = self.known.lock().unwrap_or_else(|e| e.into_inner()).insert(*digest);
-        let length = |frame: &Frame<'_>| Ok((frame.header().as_ref().len() + frame.data.len()) as u64);
-        let encoded = if is_new { codec::encode(plain, length)? } else { 0 };
-        Ok(Stored { is_new, encoded })
+        self.count(digest, plain, Effort::Fast)
+    }
+
+    fn insert_well(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+        self.count(digest, plain, Effort::Good)
     }
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {

@@ -29,6 +29,7 @@ use pxkit_core::plan::Emit;
 use pxkit_core::reuse::{Decision, Policy, Rules, decide};
 use rustix::fs::fstatfs;
 
+use crate::linux::release_large_buffers;
 use crate::pipeline::{Budget, Buffers, ChunkStream, Cut, Pool, Storing};
 use crate::report::{Report, check_signals};
 use crate::store::Backup;
@@ -81,6 +82,8 @@ pub struct Options {
     pub append: bool,
     /// Every entry is named.
     pub verbose: bool,
+    /// Nothing is said but warnings.
+    pub quiet: bool,
 }
 
 /// A tree to be backed up.
@@ -114,6 +117,7 @@ pub fn run(
     options: &Options,
     report: &Report,
 ) -> anyhow::Result<Summary> {
+    release_large_buffers();
     let id = backup.id().clone();
     let mut manifest = Manifest::new(id.group.backup_type, &id.group.id, id.time);
     let mut summary = Summary::new(&id);
@@ -155,8 +159,13 @@ fn write_archives(
     let openers = Openers::new(&options.walk);
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, options.threads);
-        let storing =
-            Storing { pool: &pool, backup, budget: Budget::new(IN_FLIGHT), buffers: Buffers::default() };
+        let storing = Storing {
+            pool: &pool,
+            backup,
+            budget: Budget::new(IN_FLIGHT),
+            buffers: Buffers::default(),
+            compress_well: false,
+        };
         let mut catalog = match options.mode {
             Mode::Legacy => {
                 let cut = Cut::Plain(Chunker::new(Sizes::CATALOG));
@@ -235,7 +244,13 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             };
             report
                 .line(format_args!("Using previous index as metadata reference for '{}'", reference.name()));
-            match Old::new(Box::new(|| reference.open()), rules, reference.is_sorted, report) {
+            match Old::new(
+                Box::new(|| reference.open()),
+                &reference.payload,
+                rules,
+                reference.is_sorted,
+                report,
+            ) {
                 Ok(old) => Some(old),
                 Err(error) => {
                     report.line(format_args!(
@@ -278,21 +293,28 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
     ) -> anyhow::Result<()> {
         let Self { options, openers, storing, report, source } = self;
         let excludes = excludes(&options.walk);
-        let Detected { spool, listing, turns, .. } = found;
+        let Detected { spool, listing, turns, usage, .. } = found;
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
+        let has_reference = reuse.is_some();
         let stream = |suffix: &str, cut: Cut| {
             let writer = storing.backup.index(&format!("{name}.{suffix}.didx"))?;
-            anyhow::Ok(ChunkStream::new(Storing::clone(storing), cut, writer))
+            let storing = Storing { compress_well: has_reference, ..Storing::clone(storing) };
+            anyhow::Ok(ChunkStream::new(storing, cut, writer))
         };
         let plain = Cut::Plain(Chunker::new(options.sizes));
         let (emit, mut streams, exclude_cli) = if is_split {
             let prelude = encode_prelude(&excludes)?;
             let payload = Cut::Payload(Cutter::new(options.cuts, options.sizes));
-            let streams = Streams { meta: stream("mpxar", plain)?, payload: Some(stream("ppxar", payload)?) };
+            let streams = Streams {
+                meta: stream("mpxar", plain)?,
+                payload: Some(stream("ppxar", payload)?),
+                usage,
+                inherited: 0,
+            };
             (Emit::split(prelude.as_deref(), &listing, reuse, options.sizes.max()), streams, Vec::new())
         } else {
-            let streams = Streams { meta: stream("pxar", plain)?, payload: None };
+            let streams = Streams { meta: stream("pxar", plain)?, payload: None, usage: None, inherited: 0 };
             (Emit::unified(&listing), streams, exclude_text(&excludes))
         };
         let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
@@ -307,6 +329,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             catalog.leave()?;
         }
         summary.emitted(emitted);
+        summary.inherited = streams.inherited;
         // The payload before the metadata, as manifests have them.
         if let Some(payload) = streams.payload {
             let (entry, counters) = payload.finish()?;

@@ -1,8 +1,9 @@
 //! The previous metadata archive, as far as the walk asks for it.
 
-use pxkit_core::decode::{Event, Irregularity};
+use pxkit_core::decode::{Content, Entry, Event, Irregularity};
 use pxkit_core::format::HEADER_SIZE;
-use pxkit_core::reuse::{Found, Join, NewFile, OldEntry, Rules, Table, Verdict, Why, compare};
+use pxkit_core::index::DynamicIndex;
+use pxkit_core::reuse::{Found, Join, NewFile, OldEntry, Rules, Table, Usage, Verdict, Why, compare};
 
 use crate::input::EntryReader;
 use crate::report::Report;
@@ -21,6 +22,9 @@ pub struct Old<'o> {
     last_end: u64,
     /// Files were noted whose contents lie before or in those of a file before.
     is_noted: bool,
+    /// The payload index of the archive, and what its files use of the chunks.
+    payload: &'o DynamicIndex,
+    usage: Usage,
 }
 
 enum State {
@@ -36,10 +40,16 @@ impl<'o> Old<'o> {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn new(open: Open<'o>, rules: Rules, is_sorted: bool, report: &Report) -> anyhow::Result<Self> {
-        let reader = open()?;
-        let state = State::Pass(Box::new(reader), Join::new());
-        let mut old = Self { open, state, rules, last_end: 0, is_noted: false };
+    pub fn new(
+        open: Open<'o>,
+        payload: &'o DynamicIndex,
+        rules: Rules,
+        is_sorted: bool,
+        report: &Report,
+    ) -> anyhow::Result<Self> {
+        let state = State::Pass(Box::new(open()?), Join::new());
+        let mut old =
+            Self { open, state, rules, payload, usage: Usage::new(payload), last_end: 0, is_noted: false };
         if !is_sorted {
             old.state = State::Table(old.read_table(report)?);
         }
@@ -52,12 +62,13 @@ impl<'o> Old<'o> {
             if !matches!(join.find(name), Found::More) {
                 break;
             }
-            if let Err(error) = advance(reader, join) {
+            if let Err(error) = advance(reader, join, self.payload, &mut self.usage) {
                 report.warn(format_args!(
                     "the previous metadata archive is damaged, all files from {} on are read: {error:#}",
                     DisplayPath(directory)
                 ));
                 join.give_up();
+                break;
             }
             let is_order = |what| matches!(what, Irregularity::NameOrder | Irregularity::DuplicateName);
             if reader.findings().any(|finding| is_order(finding.what)) {
@@ -151,7 +162,19 @@ impl<'o> Old<'o> {
         }
     }
 
-    fn read_table(&self, report: &Report) -> anyhow::Result<Table> {
+    /// What the files of the archive use of its chunks, once the walk is over; what was not read yet is.
+    pub fn into_usage(mut self) -> Usage {
+        while let State::Pass(reader, join) = &mut self.state {
+            if join.is_over() || advance(reader, join, self.payload, &mut self.usage).is_err() {
+                break;
+            }
+        }
+        self.usage
+    }
+
+    fn read_table(&mut self, report: &Report) -> anyhow::Result<Table> {
+        // From the start, with all that was counted before.
+        self.usage = Usage::new(self.payload);
         let mut reader = (self.open)()?;
         let mut table = Table::new();
         loop {
@@ -159,6 +182,7 @@ impl<'o> Old<'o> {
                 Ok(Event::Skip(bytes)) => bytes,
                 Ok(Event::End) => break,
                 Ok(event) => {
+                    count(&event, self.payload, &mut self.usage);
                     table.add(&event);
                     continue;
                 }
@@ -176,13 +200,26 @@ impl<'o> Old<'o> {
     }
 }
 
-fn advance(reader: &mut EntryReader, join: &mut Join) -> anyhow::Result<()> {
+/// Goes one step further.
+fn advance(
+    reader: &mut EntryReader,
+    join: &mut Join,
+    payload: &DynamicIndex,
+    usage: &mut Usage,
+) -> anyhow::Result<()> {
     let skipped = match reader.step()? {
         Event::Skip(bytes) => bytes,
         event => {
+            count(&event, payload, usage);
             join.old(&event);
             return Ok(());
         }
     };
     reader.skip(skipped)
+}
+
+fn count(event: &Event<'_>, payload: &DynamicIndex, usage: &mut Usage) {
+    if let Event::Entry(Entry { content: Content::Reference(reference), .. }) = event {
+        usage.add(payload, *reference);
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pxkit_core::chunk::FileStart;
 use pxkit_core::plan::Sink;
-use pxkit_core::reuse::Injection;
+use pxkit_core::reuse::{Injection, Usage};
 
 use crate::pipeline::ChunkStream;
 
@@ -15,6 +15,10 @@ pub struct Streams<'p, 'env> {
     pub meta: ChunkStream<'p, 'env>,
     /// Contents.
     pub payload: Option<ChunkStream<'p, 'env>>,
+    /// What the previous archive used of its chunks.
+    pub usage: Option<Usage>,
+    /// Padding of injected chunks that the previous archive had already.
+    pub inherited: u64,
 }
 
 impl<'p, 'env> Streams<'p, 'env> {
@@ -45,6 +49,9 @@ impl Sink for Streams<'_, '_> {
     }
 
     fn inject(&mut self, chunks: &[Injection]) -> anyhow::Result<()> {
+        if let Some(usage) = &self.usage {
+            self.inherited += chunks.iter().map(|chunk| usage.inherited(chunk)).sum::<u64>();
+        }
         self.payload_stream()?.inject(chunks)
     }
 }

@@ -61,6 +61,8 @@ pub struct ArchiveSummary {
     /// Unchanged files that are read because the repository lost their chunks.
     pub missing_chunks: u64,
     emitted: Emitted,
+    /// Padding that the previous snapshot had already.
+    pub inherited: u64,
     /// The payload stream of a split archive.
     pub payload: Option<Counters>,
     /// The metadata stream; of a unified archive, the archive.
@@ -82,6 +84,7 @@ impl ArchiveSummary {
             live: 0,
             missing_chunks: 0,
             emitted: Emitted::default(),
+            inherited: 0,
             payload: None,
             metadata: Counters::default(),
             stages: Stages::default(),
@@ -135,6 +138,13 @@ impl ArchiveSummary {
         }
         let padding = human_bytes(self.padding());
         let _ = writeln!(out, " - {padding} padding in {partial} partially reused chunks");
+        if self.inherited > 0 {
+            let _ = writeln!(
+                out,
+                "   - of it {} inherited from the previous snapshot",
+                human_bytes(self.inherited)
+            );
+        }
     }
 
     /// Files that were read although their contents did not change, as far as is known, by reason.
@@ -192,6 +202,8 @@ impl ArchiveSummary {
             },
             "padding": {
                 "bytes": self.padding(),
+                "inherited": self.inherited,
+                "new": self.padding().saturating_sub(self.inherited),
                 "live": self.live,
                 "chunks": totals.partial,
                 "price": self.price.map(|price| price.to_string()),

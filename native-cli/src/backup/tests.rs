@@ -211,6 +211,7 @@ fn options(mode: Mode, threads: usize) -> Options {
         trust_mtime_size: false,
         threads,
         verbose: false,
+        quiet: true,
     }
 }
 
@@ -336,7 +337,16 @@ fn what_changed_is_read_and_says_why() {
     assert_eq!(files(Why::Changed), 2);
     assert_eq!(files(Why::Metadata), 1);
     assert_eq!(files(Why::Racy), 0);
-    bench.backup(tree.path(), &options);
+    let padding = |summary: &Summary| {
+        let json = summary.to_json();
+        let field = |name: &str| json["archives"][0]["padding"][name].as_u64().unwrap();
+        (field("bytes"), field("new"), field("inherited"))
+    };
+    let (all, new, inherited) = padding(&summary);
+    assert!(all > 0 && new == all && inherited == 0, "{all}, {new}, {inherited}");
+    // Nothing changes: what padding there is was there before.
+    let summary = bench.backup(tree.path(), &options);
+    assert_eq!(padding(&summary), (all, 0, all));
     assert_holds(&bench, tree.path());
 }
 

@@ -199,6 +199,7 @@ fn options(args: &Backup) -> anyhow::Result<Options> {
         trust_mtime_size: args.trust_mtime_size,
         threads: threads.unwrap_or_else(cores),
         verbose: args.talk.verbose,
+        quiet: args.talk.quiet || args.talk.json,
     })
 }
 

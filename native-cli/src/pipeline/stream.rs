@@ -170,6 +170,8 @@ pub struct Storing<'p, 'env> {
     pub budget: Budget,
     /// Buffers for chunks.
     pub buffers: Buffers,
+    /// Little is stored, so it is worth compressing well.
+    pub compress_well: bool,
 }
 
 /// A stream of an archive: its bytes come in order, chunks go to the repository, and what chunks there are goes into an index.
@@ -312,12 +314,13 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
             return Ok(());
         }
         let place = self.next_place()?;
-        let Storing { pool, backup, budget, buffers } = &self.storing;
+        let Storing { pool, backup, budget, buffers, compress_well } = &self.storing;
         let bytes = std::mem::replace(&mut self.buffer, buffers.take());
         let permit = budget.take(bytes.len(), || pool.help());
-        let (order, buffers, backup) = (Arc::clone(&self.order), buffers.clone(), *backup);
+        let (order, buffers, backup, well) =
+            (Arc::clone(&self.order), buffers.clone(), *backup, *compress_well);
         let ticket = pool.submit(Urgency::High, move || {
-            let part = store(backup, &order, &bytes);
+            let part = store(backup, well, &order, &bytes);
             order.complete(place, part);
             buffers.give(bytes);
             drop::<Permit>(permit);
@@ -331,11 +334,11 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
 }
 
 /// Hashes and stores a chunk, unless all is lost already.
-fn store(backup: &dyn Backup, order: &Order, bytes: &[u8]) -> anyhow::Result<Part> {
+fn store(backup: &dyn Backup, well: bool, order: &Order, bytes: &[u8]) -> anyhow::Result<Part> {
     if order.failed.load(Ordering::Relaxed) {
         bail!("not stored, since the backup fails anyway");
     }
     let digest = codec::digest(bytes);
-    let stored = backup.insert(&digest, bytes)?;
+    let stored = if well { backup.insert_well(&digest, bytes) } else { backup.insert(&digest, bytes) }?;
     Ok(Part::Raw { digest, len: bytes.len() as u64, stored })
 }

@@ -166,6 +166,14 @@ pub trait Backup: Debug + Send + Sync {
     /// It cannot be written. Nothing of it is left then.
     fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored>;
 
+    /// As [`Backup::insert`], but compresses better, if it can, at the price of time: for runs that store little.
+    ///
+    /// # Errors
+    /// Those of [`Backup::insert`].
+    fn insert_well(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+        self.insert(digest, plain)
+    }
+
     /// Starts the index of an archive by its name in the manifest (`root.mpxar.didx`).
     ///
     /// # Errors

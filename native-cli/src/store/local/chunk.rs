@@ -14,6 +14,7 @@ use super::SyncLevel;
 use super::disk::{Disk, Temp, is_missing, is_regular, look, open_file};
 use super::layout::chunk_path;
 use super::process::Process;
+use crate::codec::Effort;
 use crate::codec::{self, DecodeError};
 use crate::store::Stored;
 
@@ -132,11 +133,16 @@ impl ChunkStore {
     }
 
     /// Stores a chunk whose digest is known to be right, unless it is there.
-    pub fn insert_plain(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<(Stored, u64)> {
+    pub fn insert_plain(
+        &self,
+        digest: &Digest,
+        plain: &[u8],
+        effort: Effort,
+    ) -> anyhow::Result<(Stored, u64)> {
         if let Some(len) = self.touch(digest)? {
             return Ok((Stored { is_new: false, encoded: 0 }, len));
         }
-        codec::encode(plain, |frame| self.insert(digest, frame))
+        codec::encode_with(effort, plain, |frame| self.insert(digest, frame))
     }
 
     /// Inserts a blob under its digest (5.2); what became of it, and how long the file is now.

@@ -18,7 +18,7 @@ use super::process::SharedLock;
 use super::snapshot::{Opened, times};
 use super::{Store, SyncLevel};
 use crate::backup::scratch_file;
-use crate::codec;
+use crate::codec::{self, Effort};
 use crate::store::id::is_safe;
 use crate::store::{Backup, IndexWriter, NewSnapshot, OpenSnapshot, SnapshotId, Stored};
 
@@ -217,6 +217,18 @@ pub(super) fn remove_snapshot(store: &Store, directory: &Path) -> anyhow::Result
     store.disk.remove_dir(directory).with_context(|| what(directory))
 }
 
+impl Session {
+    fn insert_plain(&self, digest: &Digest, plain: &[u8], effort: Effort) -> anyhow::Result<Stored> {
+        let (stored, encoded) = self.store.chunks.insert_plain(digest, plain, effort)?;
+        let add = |counter: &AtomicU64, value| counter.fetch_add(value, Ordering::Relaxed);
+        add(&self.uploads.count, 1);
+        add(&self.uploads.size, plain.len() as u64);
+        add(&self.uploads.compressed_size, encoded);
+        add(&self.uploads.duplicates, u64::from(!stored.is_new));
+        Ok(stored)
+    }
+}
+
 impl Backup for Session {
     fn id(&self) -> &SnapshotId {
         &self.new.snapshot
@@ -231,13 +243,11 @@ impl Backup for Session {
     }
 
     fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        let (stored, encoded) = self.store.chunks.insert_plain(digest, plain)?;
-        let add = |counter: &AtomicU64, value| counter.fetch_add(value, Ordering::Relaxed);
-        add(&self.uploads.count, 1);
-        add(&self.uploads.size, plain.len() as u64);
-        add(&self.uploads.compressed_size, encoded);
-        add(&self.uploads.duplicates, u64::from(!stored.is_new));
-        Ok(stored)
+        self.insert_plain(digest, plain, Effort::Fast)
+    }
+
+    fn insert_well(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+        self.insert_plain(digest, plain, Effort::Good)
     }
 
     fn scratch(&self) -> anyhow::Result<File> {
