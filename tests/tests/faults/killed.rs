@@ -11,7 +11,7 @@ use crate::store::Store;
 
 /// Points at which a job is killed.
 fn points() -> impl Iterator<Item = u64> {
-    cases::only().map_or(0..cases::count(6, 200), |only| only..only + 1)
+    cases::only().map_or(0..cases::count(8, 200), |only| only..only + 1)
 }
 
 /// What must hold after a job was cut short; `clean` is a store in which it was not.
@@ -47,7 +47,13 @@ fn killed_at_operations(job: Job) {
     let (operations, clean) = (job.operations(), Store::new());
     job.run(&clean).exits(0);
     for case in points() {
-        let n = 1 + Rng::new(case).below(operations as usize);
+        // Of a few, all.
+        let at = if operations <= 10 {
+            case % operations
+        } else {
+            Rng::new(case).below(operations as usize) as u64
+        };
+        let n = 1 + at;
         let store = Store::new();
         let run = store.run_with(job, &format!("kill:{n}"));
         assert_eq!(run.code, None, "case {case}: killed before operation {n} of {operations}: {}", run.err);
