@@ -84,6 +84,9 @@ pub fn digest(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
+/// Most bytes of a buffer that a thread keeps: what most chunks need. With more, each of many threads would hold the largest.
+const KEPT: usize = 4 << 20;
+
 /// What a thread uses again and again.
 struct Zstd {
     compressor: Compressor<'static>,
@@ -134,7 +137,11 @@ pub fn encode_with<T>(
         let target = &mut zstd.buffer[..plain.len()];
         let compressed = zstd.compressor.compress_to_buffer(plain, target).ok();
         let frame = Frame::choose(plain, compressed.map(|len| &zstd.buffer[..len]))?;
-        then(&frame)
+        let result = then(&frame);
+        if zstd.buffer.len() > KEPT {
+            zstd.buffer = Vec::new();
+        }
+        result
     })
     .context("cannot start the compressor")?
 }

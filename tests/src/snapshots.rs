@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use pxkit::codec;
 use pxkit::report::{Outcome, Report};
 use pxkit::store::{
     Backup, IndexWriter, Local, Namespace, NewSnapshot, OpenSnapshot, Options as StoreOptions, Repository,
-    SnapshotId, Stored, SyncLevel,
+    SnapshotId, Stored, SyncLevel, Verdict,
 };
 use pxkit::walk;
 use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
@@ -102,8 +103,24 @@ impl Snapshots {
         then: impl FnOnce() + Send + 'static,
     ) -> anyhow::Result<Made> {
         let then: Then = Mutex::new(Some(Box::new(then)));
-        let backup = Box::new(Between { inner: self.begin(), then: Hidden(then) });
-        backup_into(backup, tree, options)
+        let (inner, then, fails) = (self.begin(), Hidden(then), AtomicU64::new(u64::MAX));
+        backup_into(Box::new(Watched { inner, then, fails }), tree, options)
+    }
+
+    /// As [`Snapshots::backup`] with a disk that breaks at the chunk or index `fails`, counted from 0 in the order in which they come.
+    ///
+    /// # Errors
+    /// Those of the backup.
+    pub fn backup_failing(&mut self, tree: &Path, options: &Options, fails: u64) -> anyhow::Result<Made> {
+        let (inner, then, fails) = (self.begin(), Hidden(Mutex::default()), AtomicU64::new(fails));
+        backup_into(Box::new(Watched { inner, then, fails }), tree, options)
+    }
+
+    /// The snapshots that are finished, oldest first.
+    pub fn finished(&self) -> Vec<SnapshotId> {
+        let group = "host/a".parse().expect("a group");
+        let infos = self.local.snapshots(&Namespace::default(), &group).expect("readable");
+        infos.into_iter().filter(|info| info.finished).map(|info| info.id).collect()
     }
 
     /// Makes a snapshot as somebody else could have: the payload stream of `like`, this metadata stream, and whatever `change` does to the
@@ -158,6 +175,16 @@ impl Snapshots {
         };
         assert_eq!(restore(self.open(id), &args).expect("restored"), Outcome::Complete);
         target
+    }
+
+    /// Verifies all snapshots.
+    #[track_caller]
+    pub fn verify(&self) {
+        let (root, verification) = (Namespace::default(), self.local.verification(2, self.next));
+        for info in self.local.snapshots(&root, &"host/a".parse().expect("a group")).expect("readable") {
+            let verified = verification.snapshot(&root, &info.id).expect("no signal");
+            assert_eq!((verified.verdict, &verified.errors), (Verdict::Ok, &vec![]), "{}", info.id);
+        }
     }
 
     /// The bytes of a stream, with each chunk's digest and length checked by whoever reads it.
@@ -253,14 +280,26 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
-/// A session that does something when the first index of an archive is begun: when the tree was listed and nothing was read.
+/// A session that does something when the first index of an archive is begun: when the tree was listed and nothing was read. And one
+/// that fails.
 #[derive(Debug)]
-struct Between {
+struct Watched {
     inner: Box<dyn Backup>,
     then: Hidden,
+    /// Calls before the one that fails.
+    fails: AtomicU64,
 }
 
-impl Backup for Between {
+impl Watched {
+    fn count(&self) -> anyhow::Result<()> {
+        match self.fails.fetch_sub(1, Ordering::Relaxed) {
+            0 => anyhow::bail!("the disk is broken"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Backup for Watched {
     fn id(&self) -> &SnapshotId {
         self.inner.id()
     }
@@ -274,6 +313,7 @@ impl Backup for Between {
     }
 
     fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+        self.count()?;
         self.inner.insert(digest, plain)
     }
 
@@ -284,6 +324,7 @@ impl Backup for Between {
                 then();
             }
         }
+        self.count()?;
         self.inner.index(name)
     }
 

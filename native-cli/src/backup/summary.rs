@@ -323,6 +323,18 @@ pub fn human_bytes(bytes: u64) -> String {
 mod tests {
     use super::*;
 
+    /// Rule 73.
+    #[test]
+    fn no_time_at_all_divides_nothing() {
+        let mut out = String::new();
+        let counters = Counters { bytes: 10, new_bytes: 10, stored_bytes: 5, ..Counters::default() };
+        write_stream(&mut out, "a.ppxar", &counters, 0.0);
+        assert_eq!(
+            out,
+            "a.ppxar: had to backup 10 B of 10 B (compressed 5 B) in 0.00 s (average 9.537 MiB/s)\n"
+        );
+    }
+
     #[test]
     fn bytes_for_people() {
         for (bytes, text) in [

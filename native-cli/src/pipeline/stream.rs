@@ -17,6 +17,9 @@ use crate::codec;
 use crate::report::check_signals;
 use crate::store::{Backup, IndexWriter, Stored};
 
+/// Bytes by which the buffer of a chunk grows.
+const STEP: usize = 1 << 20;
+
 /// What was done with the chunks of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -221,6 +224,10 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
                 Cut::Payload(cutter) => cutter.scan(bytes)?,
             };
             let (now, later) = bytes.split_at(cut.unwrap_or(bytes.len()));
+            if self.buffer.capacity() - self.buffer.len() < now.len() {
+                // Doubling would take up to twice what the budget counts.
+                self.buffer.reserve_exact(now.len().max(STEP));
+            }
             self.buffer.extend_from_slice(now);
             self.position += now.len() as u64;
             bytes = later;

@@ -56,6 +56,7 @@ fn history(case: u64) {
         kept.push(restored);
         churn.step();
     }
+    snapshots.verify();
     // A history without re-use shows nothing.
     assert!(reused > 100, "case {case}: {reused} files were re-used");
     for (id, expected) in made.iter().step_by(5) {

@@ -4,6 +4,7 @@ mod changes;
 mod files;
 mod generations;
 mod reference;
+mod streams;
 
 use std::fs;
 use std::path::Path;
