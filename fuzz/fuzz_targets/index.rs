@@ -33,5 +33,5 @@ fuzz_target!(|data: &[u8]| {
             .sum();
         assert_eq!(length, range.end - range.start);
     }
-    assert!(index.parts(0..size + 1).is_err());
+    assert!(size == u64::MAX || index.parts(0..size + 1).is_err());
 });

@@ -85,7 +85,7 @@ pub fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// Most bytes of a buffer that a thread keeps: what most chunks need. With more, each of many threads would hold the largest.
-const KEPT: usize = 4 << 20;
+const KEPT: usize = 1 << 20;
 
 /// What a thread uses again and again.
 struct Zstd {
