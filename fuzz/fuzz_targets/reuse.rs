@@ -48,7 +48,8 @@ fuzz_target!(|data: &[u8]| {
             let File { size, old } = files.get(at);
             if decision.reuses(at) {
                 let old = old.expect("only old files are used again");
-                let offset = placement.reuse(old, size + 16, position, &mut inject).expect("a file of the old stream");
+                let offset =
+                    placement.reuse(old, size + 16, position, &mut inject).expect("a file of the old stream");
                 assert!(offset >= least);
                 least = offset + size + 16;
             } else {
