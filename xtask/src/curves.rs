@@ -66,6 +66,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let set = args.path("--set")?;
     let runs = args.number("--runs", 1usize)?.max(1);
     let append = args.flag("--append");
+    let restore = args.flag("--restore");
     let dir = args.path("--results")?.map_or_else(results, Ok)?;
     args.finish()?;
     let pxkit = demo::release_build()?;
@@ -80,7 +81,8 @@ pub fn run(mut args: Args) -> Result<()> {
             continue;
         }
         let mut command = Command::new(&pxkit);
-        command.args(["bench", "run", "--json", "--restore", "--modes", "metadata"]).args(&point.options);
+        command.args(["bench", "run", "--json", "--modes", "metadata"]).args(&point.options);
+        command.args(restore.then_some("--restore"));
         command.arg(format!("--runs={runs}")).arg(&set);
         println!("$ {}", shell::shown(&command));
         let result = shell::output(&mut command)?;
@@ -121,11 +123,15 @@ pub fn plot(mut args: Args) -> Result<()> {
         for (figure, title, y_label, value) in FIGURES {
             let mut lines: Vec<Line> = Vec::new();
             for (point, figures) in measured.iter().filter(|(point, _)| point.curve == curve) {
-                let at = (point.x as f64, value(figures));
+                let Some(value) = value(figures) else { continue };
+                let at = (point.x as f64, value);
                 match lines.iter_mut().find(|line| line.name == point.line) {
                     Some(line) => line.points.push(at),
                     None => lines.push(Line { name: point.line.clone(), points: vec![at] }),
                 }
+            }
+            if lines.is_empty() {
+                continue;
             }
             let chart = Chart { title, x_label, y_label, x_is_logarithmic: true, lines };
             let file = images.join(format!("curve-{curve}-{figure}.svg"));
@@ -145,15 +151,18 @@ struct Figures {
     stored: f64,
     /// Of the last generation.
     chunks: f64,
-    restore_seconds: f64,
+    /// Not every run measures it.
+    restore_seconds: Option<f64>,
 }
 
 /// The pictures of each curve: name, title, axis, value.
-type Figure = (&'static str, &'static str, &'static str, fn(&Figures) -> f64);
+type Figure = (&'static str, &'static str, &'static str, fn(&Figures) -> Option<f64>);
 const FIGURES: [Figure; 4] = [
-    ("read", "Unchanged contents read again, sum of the updates", "MiB", |figures| figures.read_again / MIB),
-    ("stored", "New data as stored, sum of the updates", "MiB", |figures| figures.stored / MIB),
-    ("chunks", "Chunks of the contents of the last generation", "chunks", |figures| figures.chunks),
+    ("read", "Unchanged contents read again, sum of the updates", "MiB", |figures| {
+        Some(figures.read_again / MIB)
+    }),
+    ("stored", "New data as stored, sum of the updates", "MiB", |figures| Some(figures.stored / MIB)),
+    ("chunks", "Chunks of the contents of the last generation", "chunks", |figures| Some(figures.chunks)),
     ("restore", "Restore of the last generation", "seconds", |figures| figures.restore_seconds),
 ];
 
@@ -166,7 +175,7 @@ impl Figures {
             read_again: sum("bytes_read_again")?,
             stored: sum("bytes_new_compressed")?,
             chunks: backups.last()?["chunks"].as_f64()?,
-            restore_seconds: mode["restore_seconds"].as_f64()?,
+            restore_seconds: mode["restore_seconds"].as_f64(),
         })
     }
 }
@@ -185,7 +194,7 @@ mod tests {
         let backup = |bytes: u64| serde_json::json!({ "bytes_read_again": bytes, "bytes_new_compressed": 2 * bytes, "chunks": bytes });
         let mut value = serde_json::json!({ "modes": { "metadata": {
             "backups": [backup(100), backup(10), backup(5)], "restore_seconds": 1.5 } } });
-        let expected = Figures { read_again: 15.0, stored: 30.0, chunks: 5.0, restore_seconds: 1.5 };
+        let expected = Figures { read_again: 15.0, stored: 30.0, chunks: 5.0, restore_seconds: Some(1.5) };
         assert_eq!(Figures::of(&value), Some(expected));
         value["modes"]["metadata"]["backups"][2]["chunks"] = Value::Null;
         assert_eq!(Figures::of(&value), None);

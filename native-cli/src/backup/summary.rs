@@ -250,6 +250,16 @@ impl Summary {
         if let Some(catalog) = &self.catalog {
             let _ = writeln!(out, "Uploaded backup catalog ({})", human_bytes(catalog.bytes));
         }
+        let stage = |time: fn(&Stages) -> Duration| -> f64 {
+            self.archives.iter().map(|archive| time(&archive.stages).as_secs_f64()).sum()
+        };
+        let (detect, decide, emit) = (stage(|s| s.detect), stage(|s| s.decide), stage(|s| s.emit));
+        let finish = self.finish.as_secs_f64();
+        let _ = writeln!(
+            out,
+            "Time: {detect:.2} s to find what changed, {decide:.2} s to decide, {emit:.2} s to read and store, {finish:.2} s to \
+             make it durable"
+        );
         let _ = writeln!(out, "Duration: {seconds:.2}s");
         out
     }

@@ -37,7 +37,7 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     watch_signals()?;
     let id = snapshot_id(args)?;
     let (repository, is_made) = locate::open_or_create(&args.repository)?;
-    if is_made {
+    if is_made && !args.talk.quiet {
         report.line(format_args!("A datastore was made in {}", repository.name()));
     }
     let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: id.clone() };
