@@ -370,7 +370,7 @@ pub struct Backup {
     /// Most padding in a snapshot, in percent of its contents; what is inherited counts, too
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = crate::cmd::backup::parse_budget)]
     pub padding_budget: Budget,
-    /// Where contents are cut into chunks: where files start, or as the reference does [default: as --reuse]
+    /// Where contents are cut into chunks: where files start, or as the reference does [default: as for `--reuse`]
     #[arg(long, value_name = "RULE")]
     pub cuts: Option<CutRule>,
     /// In which order entries stand in the archives: by name, or what was there before first

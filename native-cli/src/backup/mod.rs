@@ -242,8 +242,10 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
                 racy_from: earlier(reference.walk_start, slack(&source.root)),
                 trust_mtime_size: options.trust_mtime_size,
             };
-            report
-                .line(format_args!("Using previous index as metadata reference for '{}'", reference.name()));
+            if !options.quiet {
+                let name = reference.name();
+                report.line(format_args!("Using previous index as metadata reference for '{name}'"));
+            }
             match Old::new(
                 Box::new(|| reference.open()),
                 &reference.payload,

@@ -36,19 +36,11 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     let (sources, blobs) = open_all(specs)?;
     watch_signals()?;
     let id = snapshot_id(args)?;
-    let (repository, is_made) = locate::open_or_create(&args.repository)?;
-    if is_made && !args.talk.quiet {
-        report.line(format_args!("A datastore was made in {}", repository.name()));
-    }
     let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: id.clone() };
-    let backup: Box<dyn store::Backup> = if args.dry_run {
-        Box::new(DryRun::new(id.clone(), last_finished(&repository, &new)?))
-    } else {
-        repository.begin(&new)?
-    };
+    let (backup, place) = if args.dry_run { rehearse(args, &new)? } else { begin(args, &new, &report)? };
     if !args.talk.json && !args.talk.quiet {
-        let place = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
-        report.line(format_args!("Starting backup: {place}{id} in {}", repository.name()));
+        let namespace = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
+        report.line(format_args!("Starting backup: {namespace}{id} in {place}"));
         if backup.previous().is_none() {
             report.line("No previous manifest available.");
         }
@@ -58,7 +50,7 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     if args.talk.json {
         let mut json = summary.to_json();
-        json["repository"] = repository.name().into();
+        json["repository"] = place.into();
         json["dry_run"] = args.dry_run.into();
         json["warnings"] = report.warnings().into();
         writeln!(out, "{json}")?;
@@ -69,6 +61,29 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Begins a snapshot; also how messages name the repository.
+fn begin(
+    args: &Backup,
+    new: &NewSnapshot,
+    report: &Report,
+) -> anyhow::Result<(Box<dyn store::Backup>, String)> {
+    let (repository, is_made) = locate::open_or_create(&args.repository)?;
+    if is_made && !args.talk.quiet {
+        report.line(format_args!("A datastore was made in {}", repository.name()));
+    }
+    Ok((repository.begin(new)?, repository.name()))
+}
+
+/// As if a snapshot were begun; nothing is made, not even a datastore.
+fn rehearse(args: &Backup, new: &NewSnapshot) -> anyhow::Result<(Box<dyn store::Backup>, String)> {
+    let path = locate::path(&args.repository)?;
+    let previous = match path.join(".chunks").exists() {
+        true => last_finished(&locate::open(&args.repository)?, new)?,
+        false => None,
+    };
+    Ok((Box::new(DryRun::new(new.snapshot.clone(), previous)), path.display().to_string()))
 }
 
 /// What is to be backed up: `NAME.pxar:DIRECTORY`, `NAME.conf:FILE` or `NAME.log:FILE`.

@@ -7,7 +7,24 @@ use pxkit_tests::cli::{self, Run};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::{pxkit, skip};
 
-const COMMANDS: [&str; 6] = ["create", "list", "dump", "extract", "completions", "man-pages"];
+const COMMANDS: [&str; 16] = [
+    "create",
+    "list",
+    "dump",
+    "extract",
+    "backup",
+    "restore",
+    "files",
+    "catalog",
+    "snapshots",
+    "forget",
+    "prune",
+    "gc",
+    "verify",
+    "status",
+    "completions",
+    "man-pages",
+];
 
 /// The long options that `--help` of a command tells.
 fn options(command: &str) -> BTreeSet<String> {

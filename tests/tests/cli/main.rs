@@ -1,5 +1,6 @@
 //! The program as a person runs it: arguments in; files, text and exit status out.
 
+mod backup;
 mod bench;
 mod create;
 mod dump;

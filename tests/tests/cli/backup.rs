@@ -1,0 +1,88 @@
+//! `pxkit backup` on the command line: what it refuses, rehearses and tells.
+
+use std::fs;
+
+use pxkit_tests::disk::Scratch;
+use pxkit_tests::pxkit;
+
+fn tree() -> Scratch {
+    let tree = Scratch::new();
+    fs::create_dir(tree.join("sub")).unwrap();
+    fs::write(tree.join("sub/file"), "contents").unwrap();
+    tree
+}
+
+#[test]
+fn a_rehearsal_makes_nothing() {
+    let (tree, place) = (tree(), Scratch::new());
+    let (store, source) = (place.join("store"), format!("root.pxar:{}", tree.path().display()));
+    let run = pxkit!["backup", &source, "--repository", &store, "--dry-run"];
+    assert_eq!(run.code, Some(0), "{}", run.text());
+    assert!(run.text().ends_with("Nothing was written.\n"), "{}", run.text());
+    assert!(!store.exists());
+    pxkit!["backup", &source, "--repository", &store, "--backup-id", "a", "--backup-time", "1000", "-q"]
+        .succeeds();
+    let json = ["--dry-run", "--json", "--backup-id", "a", "--backup-time", "2000"];
+    let run = pxkit![
+        "backup",
+        &source,
+        "--repository",
+        &store,
+        json[0],
+        json[1],
+        json[2],
+        json[3],
+        json[4],
+        json[5]
+    ];
+    let json = &run.succeeds().json()[0];
+    assert_eq!(
+        (json["dry_run"].as_bool(), json["snapshot"].as_str()),
+        (Some(true), Some("host/a/1970-01-01T00:33:20Z"))
+    );
+    assert_eq!(json["archives"][0]["reference"], true);
+    let snapshots = pxkit!["snapshots", "--repository", &store].succeeds();
+    assert!(!snapshots.text().contains("00:33:20"), "{}", snapshots.text());
+}
+
+#[test]
+fn wrong_words_are_usage_and_wrong_places_failures() {
+    let (tree, place) = (tree(), Scratch::new());
+    let (store, path) = (place.join("store"), tree.path().display().to_string());
+    for bad in ["root", "root:/x", "root.zip:/x", "a b.pxar:/x", "root.pxar:", "disk.img:/dev/null"] {
+        pxkit!["backup", bad, "--repository", &store].exits(64);
+    }
+    let good = format!("root.pxar:{path}");
+    for option in
+        ["--chunk-size=100", "--padding-budget=101", "--reuse=none", "--backup-time=0", "--order=size"]
+    {
+        pxkit!["backup", &good, option, "--repository", &store].exits(64);
+    }
+    pxkit!["backup", &good, &good, "--repository", &store].fails(2, &["named twice"]);
+    pxkit!["backup", "root.pxar:/nowhere", "--repository", &store].fails(2, &["/nowhere"]);
+    pxkit!["backup", &good, "--reuse=threshold", "--cuts=files", "--repository", &store]
+        .fails(2, &["--cuts=reference"]);
+    pxkit!["backup", &good, "--backup-id=a/b", "--repository", &store].fails(2, &["backup id"]);
+    assert!(!store.exists());
+}
+
+#[test]
+fn several_archives_and_small_files_are_one_snapshot() {
+    let (tree, place) = (tree(), Scratch::new());
+    fs::write(place.join("fstab"), "none").unwrap();
+    let (store, path) = (place.join("store"), tree.path().display().to_string());
+    let (a, b) = (format!("a.pxar:{path}"), format!("b.pxar:{path}/sub"));
+    let conf = format!("fstab.conf:{}", place.join("fstab").display());
+    let run =
+        pxkit!["backup", &a, &b, &conf, "--repository", &store, "--backup-id", "x", "--backup-time", "1000"];
+    for line in ["a.mpxar: had to backup", "b.ppxar: had to backup", "Duration: "] {
+        assert!(run.text().contains(line), "{}", run.text());
+    }
+    assert_eq!(run.code, Some(0), "{}", run.text());
+    let files = pxkit!["files", "host/x/latest", "--repository", &store].succeeds();
+    for name in ["a.mpxar.didx", "a.ppxar.didx", "b.mpxar.didx", "b.ppxar.didx", "fstab.conf.blob"] {
+        assert!(files.text().contains(name), "{}", files.text());
+    }
+    let out = pxkit!["restore", "host/x/latest", "fstab.conf", "-", "--repository", &store].succeeds();
+    assert_eq!(out.text(), "none");
+}
