@@ -172,6 +172,13 @@ impl Store {
             .collect()
     }
 
+    /// How many chunks there are. A crash may leave a file that was to become one; it is young, so it stays for now.
+    pub fn whole_chunks(&self) -> usize {
+        let is_chunk =
+            |path: &&PathBuf| path.is_file() && path.file_name().is_some_and(|name| name.len() == 64);
+        files(&self.root.join(".chunks")).iter().filter(is_chunk).count()
+    }
+
     /// How many files there are among the chunks.
     pub fn chunks(&self) -> usize {
         files(&self.root.join(".chunks")).iter().filter(|path| path.is_file()).count()
