@@ -86,3 +86,44 @@ fn several_archives_and_small_files_are_one_snapshot() {
     let out = pxkit!["restore", "host/x/latest", "fstab.conf", "-", "--repository", &store].succeeds();
     assert_eq!(out.text(), "none");
 }
+
+#[test]
+fn every_reader_reads_append_order() {
+    let (tree, place) = (tree(), Scratch::new());
+    let (store, source) = (place.join("store"), format!("root.pxar:{}", tree.path().display()));
+    let backup = |time: &str| {
+        let group = ["--backup-id", "a", "--order", "append", "-q", "--backup-time", time];
+        let [id, name, order, append, quiet, word, time] = group;
+        pxkit!["backup", &source, "--repository", &store, id, name, order, append, quiet, word, time]
+            .succeeds();
+    };
+    backup("1000");
+    // It sorts first and is written last.
+    fs::write(tree.join("sub/a new one"), "new").unwrap();
+    backup("2000");
+    let archive = "host/a/latest/root.pxar";
+    let listed = pxkit!["list", archive, "--repository", &store].succeeds();
+    assert_eq!(listed.text(), "\"/\"\n\"/sub\"\n\"/sub/file\"\n\"/sub/a new one\"\n");
+    let dumped = pxkit!["dump", archive, "--findings", "--repository", &store];
+    assert!(dumped.code == Some(1) && dumped.text().contains("name sorts before"), "{}", dumped.text());
+    assert!(
+        pxkit!["catalog", "host/a/latest", "--repository", &store]
+            .succeeds()
+            .text()
+            .contains("sub/a new one")
+    );
+    pxkit!["verify", "--repository", &store].succeeds();
+    for (number, path) in ["sub/file", "sub/a new one"].into_iter().enumerate() {
+        let (one, all) = (place.join(&format!("one{number}")), place.join(&format!("all{number}")));
+        let pattern = format!("/{path}");
+        pxkit!["restore", "host/a/latest", "root.pxar", &one, &pattern, "--repository", &store, "-q"]
+            .succeeds();
+        pxkit!["extract", archive, &all, "--repository", &store, "-q"].succeeds();
+        let expected = fs::read(tree.join(path)).unwrap();
+        assert_eq!(
+            (fs::read(one.join(path)).unwrap(), fs::read(all.join(path)).unwrap()),
+            (expected.clone(), expected)
+        );
+        assert_eq!(fs::read_dir(one.join("sub")).unwrap().count(), 1, "nothing but {path}");
+    }
+}
