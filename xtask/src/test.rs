@@ -142,7 +142,7 @@ fn core_alone() -> Result<Outcome> {
         return Ok(Outcome::Skipped(reason.to_owned()));
     }
     let mut build = cargo("build");
-    build.args(["-p", "pxkit-web", "--example", "core_alone", "--release", "--quiet"]);
+    build.args(["-p", "pxkit-core", "--example", "core_alone", "--release", "--quiet"]);
     shell::run(build.args(["--target", "wasm32-unknown-unknown"]))?;
     let file = paths::target().join("wasm32-unknown-unknown/release/examples/core_alone.wasm");
     let module = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -1,0 +1,1 @@
+//! What passes between the page and the worker.
