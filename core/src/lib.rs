@@ -13,6 +13,7 @@
 //! | [`chunk`] | where streams are cut into chunks |
 //! | [`index`] | indexes of chunked archives: reading, writing, which chunks hold a range |
 //! | [`reuse`] | what is unchanged, which of it keeps its chunks, and where they then lie |
+//! | [`layout`] | who owns which bytes of a stream; padding, what chunks hold, how two archives differ |
 //! | [`pattern`] | the glob language of exclude lists and of partial extraction |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod decode;
 pub mod encode;
 pub mod format;
 pub mod index;
+pub mod layout;
 pub mod pattern;
 pub mod plan;
 pub mod reuse;
