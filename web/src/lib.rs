@@ -6,4 +6,6 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_arch = "wasm32")]
+pub mod envelope;
 pub mod protocol;

@@ -133,6 +133,8 @@ pub enum Tell {
     },
     /// More is known of a document: it is being decoded, or complete, or damaged.
     Document(Box<open::Document>),
+    /// The worker met something that it was not made for and cannot go on; the last thing it says.
+    Died(String),
 }
 
 /// Answers, one for each kind of request.
