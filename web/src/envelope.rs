@@ -22,8 +22,9 @@ pub fn seal<T: Serialize>(data: &T, handles: &[JsValue]) -> Result<JsValue, serd
 /// # Errors
 /// If it is not one that [`seal`] made of such data.
 pub fn open<T: DeserializeOwned>(message: JsValue) -> Result<(T, Vec<JsValue>), serde_wasm_bindgen::Error> {
-    let parts: Array =
-        message.dyn_into().map_err(|_| serde_wasm_bindgen::Error::new("a message is a pair of data and handles"))?;
+    let parts: Array = message
+        .dyn_into()
+        .map_err(|_| serde_wasm_bindgen::Error::new("a message is a pair of data and handles"))?;
     let data = serde_wasm_bindgen::from_value(parts.get(0))?;
     let handles = parts.get(1).dyn_into::<Array>().map(|handles| handles.to_vec()).unwrap_or_default();
     Ok((data, handles))
