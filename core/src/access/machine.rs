@@ -65,7 +65,7 @@ pub fn drive<M: Machine, E: From<Error>>(
 }
 
 /// Checks that `supplied` is what was wanted.
-pub(super) fn expect(supplied: &[u8], want: Want) -> Result<&[u8], Error> {
+pub(crate) fn expect(supplied: &[u8], want: Want) -> Result<&[u8], Error> {
     if supplied.len() == want.len {
         return Ok(supplied);
     }

@@ -21,6 +21,7 @@ pub use contents::{ContentRange, Contents};
 pub use directory::{Directory, OpenDirectory, TOP_SIZE};
 pub use entry::{Node, NodeContent, ReadNode};
 pub use lookup::{Children, Lookup};
+pub(crate) use machine::expect;
 pub use machine::{Machine, Source, Step, Want, drive};
 pub use open::Open;
 pub use path::{FollowLink, Resolve, Resolved};

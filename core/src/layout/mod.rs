@@ -22,13 +22,22 @@
 //! [`Map`] is what has to be computed once for a stream: 4 bytes for each file (12 if payloads overlap). [`Layout`] joins it with the tree and the index
 //! and answers everything; lookups take O(log n), enumerations in addition what they touch. [`ChunkTable`] holds 32 bytes for each chunk.
 
+mod anomalies;
+mod check;
 mod chunks;
 mod columns;
+mod findings;
+mod former;
+mod ghosts;
 mod map;
 mod spans;
 
+pub use check::{Batching, HeaderCheck, MarkerCheck};
 pub use chunks::{ChunkTable, ChunkUse};
 pub use columns::{CATEGORIES, Column};
+pub use findings::{Anomaly, Finding, Findings};
+pub use former::{DigestOrder, Former, History, Trace};
+pub use ghosts::{Gap, Gaps, GhostWalk, Remains, Remnant, Remnants};
 pub use map::Map;
 pub use spans::{Class, Layout, Owner, Padding, Span, Spans, Totals};
 

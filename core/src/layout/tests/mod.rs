@@ -1,11 +1,15 @@
+mod findings;
+mod ghosts;
+mod history;
 mod map;
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::*;
-use crate::access::{Source, Tree, TreeBuilder};
+use crate::access::{Machine, Source, Tree, TreeBuilder, drive};
 use crate::decode::{Content, Entry};
-use crate::format::{Attributes, Digest, Kind, PayloadRef, Stat};
+use crate::format::{Attributes, Digest, Error, Header, ItemType, Kind, PayloadRef, Stat};
 use crate::index::{ChunkId, DynamicIndex, ReadDynamic, WriteDynamic};
 
 /// SplitMix64.
@@ -70,4 +74,26 @@ fn tree<'c>(contents: impl IntoIterator<Item = Content<'c>>) -> Tree {
 /// A root with files that refer to these payloads.
 fn references(payloads: &[(u64, u64)]) -> Tree {
     tree(payloads.iter().map(|&(offset, size)| Content::Reference(PayloadRef { offset, size })))
+}
+
+/// A payload stream with these items, each a header and as many bytes.
+fn stream(items: &[(ItemType, u64)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for &(item, content) in items {
+        bytes.extend(Header::new(item, content).to_bytes());
+        bytes.resize(bytes.len() + content as usize, 0xaa);
+    }
+    bytes
+}
+
+/// Runs a machine over a payload stream. Returns the wants, too.
+fn run<M: Machine>(machine: M, stream: &[u8]) -> (M::Output, Vec<Range<u64>>) {
+    let mut wants = Vec::new();
+    let output = drive(machine, |want, buffer| {
+        wants.push(want.offset..want.offset + want.len as u64);
+        let start = want.offset as usize;
+        buffer.copy_from_slice(&stream[start..start + want.len]);
+        Ok::<_, Error>(())
+    });
+    (output.unwrap(), wants)
 }
