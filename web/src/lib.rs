@@ -7,5 +7,7 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_arch = "wasm32")]
+pub mod boot;
+#[cfg(target_arch = "wasm32")]
 pub mod envelope;
 pub mod protocol;

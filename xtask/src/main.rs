@@ -16,6 +16,7 @@ mod svg;
 mod test;
 mod tools;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,9 @@ Usage: cargo xtask COMMAND [OPTION...]
   soak                  the same tests with larger numbers and longer fuzz runs
       --fuzz-seconds N      time for each fuzz target (default 300)
       --linux               also archive and extract the Linux source tree
+  web                   build the inspector into target/inspector, and tell its size
+      --debug               quickly, into target/inspector-debug
+      --serve               build it with Trunk instead, serve it, and again when it changes (further options are Trunk's)
   bench                 measure pxkit against tar; prints a Markdown table
       --rivals              measure backups against restic, borg, find and tar instead
       --runs N              runs of each command (default 5)
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(args),
         Some("curves") => curves::run(args),
         Some("plots") => curves::plot(args),
+        Some("web") => web::run(args),
         Some("linux-tree") => sets::linux_tree(args),
         Some("measure") => return measure::child(args),
         Some("help" | "--help" | "-h") => {

@@ -10,12 +10,25 @@ use crate::{paths, shell, steps::Outcome};
 pub struct Tool {
     name: &'static str,
     version: &'static str,
+    /// The folder in the checkout that has the crate; else it comes from the registry.
+    path: Option<&'static str>,
     options: &'static [&'static str],
 }
 
-pub const MDBOOK: Tool = Tool { name: "mdbook", version: "0.5.4", options: &["--no-default-features"] };
-pub const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", options: &[] };
-pub const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", options: &[] };
+pub const MDBOOK: Tool =
+    Tool { name: "mdbook", version: "0.5.4", path: None, options: &["--no-default-features"] };
+pub const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", path: None, options: &[] };
+pub const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", path: None, options: &[] };
+/// At the version of the crate `wasm-bindgen` that the inspector is built with; also `wasm-bindgen-test-runner`.
+pub const WASM_BINDGEN: Tool =
+    Tool { name: "wasm-bindgen", version: "0.2.130", path: Some("xtask/wasm-bindgen"), options: &[] };
+/// Without optimisation: it waits for cargo most of the time.
+pub const TRUNK: Tool = Tool {
+    name: "trunk",
+    version: "0.21.14",
+    path: None,
+    options: &["--debug", "--no-default-features", "--features", "rustls"],
+};
 
 impl Tool {
     /// The folder that holds the program; builds it first when it is not there.
@@ -30,8 +43,12 @@ impl Tool {
         println!("building {} {} into {} (once)", self.name, self.version, home.display());
         let build = tools.join(format!("build-{}", self.name));
         let mut install = Command::new("cargo");
+        install.args(["install", "--quiet", "--locked"]);
+        match self.path {
+            Some(path) => install.arg("--path").arg(paths::root().join(path)),
+            None => install.args([self.name, "--version", self.version]),
+        };
         install
-            .args(["install", "--quiet", "--locked", self.name, "--version", self.version])
             .args(self.options)
             .arg("--root")
             .arg(&home)
@@ -41,6 +58,7 @@ impl Tool {
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .current_dir(&tools);
         let built = shell::run(&mut install);
         shell::remove_tree(&build)?;
@@ -62,7 +80,8 @@ impl Tool {
 }
 
 /// Programs that tests and tools call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
+    CLANG,
     ("setfacl", "acl"),
     ("setfattr", "attr"),
     ("setcap", "libcap2-bin"),
@@ -73,6 +92,9 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("xz", "xz-utils"),
     ("c++", "g++"),
 ];
+
+/// The compiler of C that can build for WebAssembly: zstd is written in C.
+pub const CLANG: (&str, &str) = ("clang", "clang");
 
 /// Installs the Debian packages that tests need and that are missing, where that is allowed.
 pub fn debian_packages() -> Result<Outcome> {

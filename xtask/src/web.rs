@@ -1,0 +1,160 @@
+//! `cargo xtask web`: the inspector as static files, ready to be hosted anywhere.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{args::Args, paths, shell, tools};
+
+/// What a browser loads first may have this size, compressed with `gzip -9`.
+const BUDGET: usize = 900_000;
+
+/// The program in the words of cargo; wasm-bindgen's files are named after it.
+const PROGRAM: &str = "pxkit-web";
+
+pub fn run(mut args: Args) -> Result<()> {
+    let kind = if args.flag("--debug") { Kind::Debug } else { Kind::Release };
+    let serve = args.flag("--serve");
+    if serve {
+        return trunk("serve", &args.remainder());
+    }
+    args.finish()?;
+    let dir = build(kind)?;
+    println!("the inspector is in {}", dir.display());
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Quick to build, with names and lines in panics; its size does not count.
+    Debug,
+    Release,
+}
+
+impl Kind {
+    fn profile(self) -> &'static str {
+        if self == Kind::Debug { "dev" } else { "web" }
+    }
+
+    /// The folder of cargo for this profile, and that of the finished files.
+    fn folders(self) -> (&'static str, &'static str) {
+        if self == Kind::Debug { ("debug", "inspector-debug") } else { ("web", "inspector") }
+    }
+}
+
+/// Builds the inspector and returns the folder that holds it, whole or not at all.
+pub fn build(kind: Kind) -> Result<PathBuf> {
+    tools::install(&[tools::CLANG])?;
+    if let Some(reason) = tools::wasm_target()? {
+        bail!("{reason}");
+    }
+    let (profile, name) = kind.folders();
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "-p", PROGRAM, "--bin", PROGRAM, "--target", "wasm32-unknown-unknown"]);
+    shell::run(cargo.args(["--profile", kind.profile()]).current_dir(paths::root()))?;
+
+    let module = paths::target().join(format!("wasm32-unknown-unknown/{profile}/{PROGRAM}.wasm"));
+    let staged = paths::target().join(format!("{name}.new"));
+    shell::fresh_dir(&staged)?;
+    let mut bindgen = tools::WASM_BINDGEN.command()?;
+    bindgen.args(["--target", "web", "--no-typescript", "--out-dir"]).arg(&staged);
+    if kind == Kind::Release {
+        bindgen.args(["--remove-name-section", "--remove-producers-section"]);
+    }
+    shell::run(bindgen.arg(&module))?;
+
+    let web = paths::root().join("web");
+    shell::run(Command::new("cp").arg("-r").arg(web.join("static")).arg(&staged))?;
+    let index = web.join("index.html");
+    let text = fs::read_to_string(&index).with_context(|| format!("cannot read {}", index.display()))?;
+    let page = Page::new(&text, &staged)?;
+    fs::write(staged.join("index.html"), &page.html)?;
+
+    let size = first_load(&staged, &page)?;
+    if kind == Kind::Release && size > BUDGET {
+        bail!("the inspector has {size} bytes compressed, more than the {BUDGET} that it may have");
+    }
+    let finished = paths::target().join(name);
+    shell::remove_tree(&finished)?;
+    fs::rename(&staged, &finished).with_context(|| format!("cannot rename {}", staged.display()))?;
+    Ok(finished)
+}
+
+/// The page of the release: without what is for trunk, and with references that change when the files do, so that no cache mixes versions.
+struct Page {
+    html: String,
+    /// The files that it refers to.
+    files: Vec<String>,
+}
+
+impl Page {
+    fn new(source: &str, dir: &Path) -> Result<Page> {
+        let mut page = Page { html: String::new(), files: Vec::new() };
+        for line in source.lines() {
+            let line = line.replace(r#" nonce="{{__TRUNK_NONCE__}}""#, "");
+            if line.contains("data-trunk") || line.contains("`trunk`") {
+                continue;
+            }
+            page.add(&line, dir)?;
+            page.html.push('\n');
+        }
+        Ok(page)
+    }
+
+    fn add(&mut self, line: &str, dir: &Path) -> Result<()> {
+        let mut rest = line;
+        let references = [r#"src=""#, r#"href=""#, r#"data-app=""#, r#"data-wasm=""#];
+        while let Some(start) = references.iter().filter_map(|r| Some(rest.find(r)? + r.len())).min() {
+            let (before, after) = rest.split_at(start);
+            let (name, after) = after.split_once('"').context("a quotation mark lacks its other half")?;
+            self.html.push_str(before);
+            self.html.push_str(&format!("{name}?{}\"", digest(&dir.join(name))?));
+            self.files.push(name.to_owned());
+            rest = after;
+        }
+        self.html.push_str(rest);
+        Ok(())
+    }
+}
+
+/// The first digits of a file's digest.
+fn digest(file: &Path) -> Result<String> {
+    let sum = shell::output(Command::new("sha256sum").arg("--").arg(file))?;
+    if !sum.status.success() {
+        bail!("the page refers to {}, which cannot be read", file.display());
+    }
+    Ok(String::from_utf8_lossy(&sum.stdout).chars().take(12).collect())
+}
+
+/// Prints and adds up what the page and all that it refers to have compressed.
+fn first_load(dir: &Path, page: &Page) -> Result<usize> {
+    let mut total = 0;
+    for name in ["index.html"].into_iter().chain(page.files.iter().map(String::as_str)) {
+        let file = dir.join(name);
+        let packed = shell::output(Command::new("gzip").args(["-9", "-n", "-c"]).arg(&file))?;
+        if !packed.status.success() {
+            bail!("gzip failed with {}", file.display());
+        }
+        println!("{:>9} bytes, {:>9} compressed: {name}", file.metadata()?.len(), packed.stdout.len());
+        total += packed.stdout.len();
+    }
+    println!("{total:>26} compressed in all, of {BUDGET}");
+    Ok(total)
+}
+
+/// Trunk on the inspector, with the tools that it calls on its path.
+pub fn trunk(subcommand: &str, options: &[std::ffi::OsString]) -> Result<()> {
+    tools::install(&[tools::CLANG])?;
+    if let Some(reason) = tools::wasm_target()? {
+        bail!("{reason}");
+    }
+    let mut trunk = tools::TRUNK.command()?;
+    trunk.arg(subcommand).args(["--offline", "--dist"]).arg(paths::target().join("inspector-trunk"));
+    trunk.args(options).env("PATH", tools::WASM_BINDGEN.search_path()?);
+    // Trunk takes any other value than `true` and `false` for a mistake.
+    shell::run(trunk.env_remove("NO_COLOR").current_dir(paths::root().join("web")))
+}
