@@ -251,6 +251,13 @@ impl TreeBuilder {
         }
     }
 
+    /// Makes directories that are not left yet end with what is there, so that [`TreeBuilder::tree`] shows all of it.
+    pub fn settle(&mut self) {
+        for &id in &self.open {
+            self.tree.end[id as usize] = self.tree.len() as u32;
+        }
+    }
+
     /// What was added so far, for views of an archive that is still being read.
     pub const fn tree(&self) -> &Tree {
         &self.tree

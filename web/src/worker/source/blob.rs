@@ -1,0 +1,82 @@
+//! Files of the browser.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Blob as JsBlob;
+
+use super::{Reading, Source, check_range};
+use crate::protocol::{Problem, ProblemKind};
+use crate::worker::port;
+
+/// A `Blob` or `File`.
+pub struct Blob {
+    name: String,
+    size: u64,
+    blob: JsBlob,
+    /// What is on its way.
+    ahead: RefCell<Option<(Range<u64>, Promise)>>,
+}
+
+impl Blob {
+    /// A blob under a name.
+    pub fn new(name: String, blob: JsBlob) -> Self {
+        Self { name, size: blob.size() as u64, blob, ahead: RefCell::default() }
+    }
+
+    fn start(&self, range: &Range<u64>) -> Result<Promise, JsValue> {
+        // Positions below 2^53 are exact.
+        Ok(self.blob.slice_with_f64_and_f64(range.start as f64, range.end as f64)?.array_buffer())
+    }
+
+    fn problem(&self, offset: u64, error: &JsValue) -> Problem {
+        let reason = error.dyn_ref::<js_sys::Error>().map_or_else(String::new, |e| e.message().into());
+        let message = format!(
+            "{} cannot be read any more; the file may have changed since it was opened. {reason}",
+            self.name
+        );
+        let (kind, about) = (ProblemKind::Read, Some(self.name.clone()));
+        Problem { kind, message: message.trim_end().to_owned(), about, offset: Some(offset) }
+    }
+}
+
+impl Source for Blob {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Reading<'a> {
+        Box::pin(async move {
+            check_range(self, offset, buffer.len())?;
+            let range = offset..offset + buffer.len() as u64;
+            let ahead = self.ahead.borrow_mut().take_if(|(ahead, _)| *ahead == range);
+            let promise = match ahead {
+                Some((_, promise)) => promise,
+                None => self.start(&range).map_err(|error| self.problem(offset, &error))?,
+            };
+            let bytes = JsFuture::from(promise).await.map_err(|error| self.problem(offset, &error))?;
+            let bytes: ArrayBuffer = bytes.unchecked_into();
+            let view = Uint8Array::new(&bytes);
+            if view.length() as usize != buffer.len() {
+                return Err(self.problem(offset, &JsValue::NULL));
+            }
+            view.copy_to(buffer);
+            port::release(&bytes);
+            Ok(())
+        })
+    }
+
+    fn will_read(&self, range: Range<u64>) {
+        let range = range.start..range.end.min(self.size);
+        if !range.is_empty() {
+            *self.ahead.borrow_mut() = self.start(&range).ok().map(|promise| (range, promise));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A host for tests: the worker runs until nothing is left to do.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use futures::executor::LocalPool;
+use futures::future::LocalBoxFuture;
+use futures::task::LocalSpawnExt as _;
+
+use super::source::memory::Memory;
+use super::{Document, Handle, Host, Worker};
+use crate::protocol::open::{Item, Open, Opened};
+use crate::protocol::{Ask, Problem, Reply, Request, Tell};
+
+/// A worker with its host.
+pub struct Bench {
+    /// The worker.
+    pub worker: Rc<Worker>,
+    host: Rc<TestHost>,
+    next: Cell<u32>,
+}
+
+struct TestHost {
+    pool: RefCell<LocalPool>,
+    spawner: futures::executor::LocalSpawner,
+    told: RefCell<Vec<(Tell, Vec<Handle>)>>,
+    clock: Cell<f64>,
+}
+
+impl Host for TestHost {
+    fn tell(&self, tell: Tell, handles: Vec<Handle>) {
+        self.told.borrow_mut().push((tell, handles));
+    }
+
+    fn spawn(&self, future: LocalBoxFuture<'static, ()>) {
+        self.spawner.spawn_local(future).expect("the pool runs");
+    }
+
+    fn pause(&self) -> LocalBoxFuture<'static, ()> {
+        let mut is_second = false;
+        Box::pin(std::future::poll_fn(move |context| {
+            if std::mem::replace(&mut is_second, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        }))
+    }
+
+    /// Every look at the clock takes a millisecond.
+    fn now(&self) -> f64 {
+        self.clock.set(self.clock.get() + 1.0);
+        self.clock.get()
+    }
+
+    fn memory(&self) -> u64 {
+        0
+    }
+}
+
+impl Bench {
+    /// A worker with nothing open.
+    pub fn new() -> Self {
+        let pool = LocalPool::new();
+        let spawner = pool.spawner();
+        let host = TestHost { pool: pool.into(), spawner, told: RefCell::default(), clock: Cell::default() };
+        let host = Rc::new(host);
+        Self { worker: Worker::new(host.clone()), host, next: Cell::new(1) }
+    }
+
+    /// Begins a request; [`Bench::run`] goes on with it.
+    pub fn start(&self, request: Request, handles: Vec<Handle>) -> u32 {
+        let id = self.next.replace(self.next.get() + 1);
+        self.worker.ask(Ask { id, request }, handles);
+        id
+    }
+
+    /// Runs until nothing is left to do; gives what was told since the last time.
+    pub fn run(&self) -> Vec<(Tell, Vec<Handle>)> {
+        self.host.pool.borrow_mut().run_until_stalled();
+        self.host.told.take()
+    }
+
+    /// Asks, and waits until nothing is left to do.
+    pub fn ask_with(&self, request: Request, handles: Vec<Handle>) -> (Result<Reply, Problem>, Vec<Handle>) {
+        let asked = self.start(request, handles);
+        let told = self.run();
+        let replies = told.into_iter().filter_map(|(tell, handles)| match tell {
+            Tell::Reply { id, result } if id == asked => Some((result, handles)),
+            _ => None,
+        });
+        let mut replies: Vec<_> = replies.collect();
+        assert_eq!(replies.len(), 1, "each request gets exactly one reply");
+        replies.remove(0)
+    }
+
+    /// Asks, and waits until nothing is left to do.
+    pub fn ask(&self, request: Request) -> Result<Reply, Problem> {
+        self.ask_with(request, Vec::new()).0
+    }
+
+    /// Opens files, each a name with its bytes, and decodes them.
+    pub fn open(&self, files: Vec<(&str, Vec<u8>)>) -> Opened {
+        let (mut items, mut handles) = (Vec::new(), Vec::new());
+        for (name, bytes) in files {
+            items.push(Item::File { handle: handles.len() as u32, path: name.to_owned() });
+            let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+            handles.push(Handle::Source(Rc::new(Memory::new(name, bytes))));
+        }
+        match self.ask_with(Request::Open(Open { items }), handles).0 {
+            Ok(Reply::Opened(opened)) => opened,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Opens a golden archive by the names of its files.
+    pub fn golden(&self, names: &[&str]) -> Rc<Document> {
+        let opened =
+            self.open(names.iter().map(|name| (*name, golden(&format!("archives/{name}")))).collect());
+        assert!(opened.problems.is_empty(), "{:?}", opened.problems);
+        assert_eq!(opened.documents.len(), 1);
+        self.worker.document(opened.documents[0].id).expect("it was opened")
+    }
+}
+
+/// A file of the golden data.
+pub fn golden(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn golden_archives_open() {
+    for (name, entries) in [("kinds", 15), ("names", 21), ("attributes", 9)] {
+        for names in [vec![format!("{name}.pxar")], vec![format!("{name}.mpxar"), format!("{name}.ppxar")]] {
+            let bench = Bench::new();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let document = bench.golden(&names).describe();
+            assert_eq!(document.state, crate::protocol::open::State::Complete);
+            assert!(document.entries >= entries, "{name}: {}", document.entries);
+            assert!(document.has_contents);
+        }
+    }
+}
