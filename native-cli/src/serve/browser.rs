@@ -42,7 +42,7 @@ fn starts(mut command: Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C is meant for this program, not for the browser.
     command.process_group(0);
-    command.spawn().is_ok_and(|child| runs(child))
+    command.spawn().is_ok_and(runs)
 }
 
 /// Whether a program still runs after a while or ended well.

@@ -54,7 +54,8 @@ impl Gate {
         }
         let admitted = self.open(request.uri.path()).ok_or(StatusCode::NOT_FOUND)?;
         let is_home = is_from(&request.headers, &SITE, |site| matches!(site, "same-origin" | "none"));
-        if !is_home && !(admitted == Admitted::Token("") && is_followed_link(&request.headers)) {
+        let is_page = admitted == Admitted::Token("");
+        if !(is_home || is_page && is_followed_link(&request.headers)) {
             return Err(StatusCode::FORBIDDEN);
         }
         match request.method {

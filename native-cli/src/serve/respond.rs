@@ -70,8 +70,7 @@ pub fn content(request: &Parts, content: Content) -> Response<Body> {
 /// A file of the inspector; the page itself gets the policy for all that it does.
 pub fn asset(request: &Parts, asset: Asset) -> Response<Body> {
     let Asset { media_type, tag, is_packed, bytes } = asset;
-    let take =
-        |range: Range<u64>| Body::Full(bytes.slice(range.start as usize..range.end as usize));
+    let take = |range: Range<u64>| Body::Full(bytes.slice(range.start as usize..range.end as usize));
     let query = request.uri.query().unwrap_or_default();
     let points = query.split('&').any(|parameter| parameter.starts_with("url="));
     let policy = if points { OPEN_POLICY } else { PAGE_POLICY };
@@ -286,7 +285,10 @@ mod tests {
         assert_eq!(get(&response, CACHE_CONTROL).unwrap(), "no-cache");
         assert!(get(&response, CONTENT_SECURITY_POLICY).unwrap().contains("connect-src 'self';"));
         let response = asset(&ask("GET", &[("range", "bytes=1-2")]), file(false));
-        assert_eq!((response.status(), get(&response, CONTENT_ENCODING)), (StatusCode::PARTIAL_CONTENT, None));
+        assert_eq!(
+            (response.status(), get(&response, CONTENT_ENCODING)),
+            (StatusCode::PARTIAL_CONTENT, None)
+        );
         assert!(matches!(response.body(), Body::Full(bytes) if bytes[..] == b"12"[..]));
         let mut pointed = ask("GET", &[]);
         pointed.uri = "/x?served&url=https%3A%2F%2Fexample.org%2Fa.pxar".parse().unwrap();
