@@ -11,4 +11,4 @@ pub mod boot;
 #[cfg(target_arch = "wasm32")]
 pub mod envelope;
 pub mod protocol;
-pub mod worker;
+pub mod state;
