@@ -12,3 +12,6 @@ pub mod boot;
 pub mod envelope;
 pub mod protocol;
 pub mod state;
+#[cfg(target_arch = "wasm32")]
+pub mod view;
+pub mod worker;

@@ -10,6 +10,7 @@ fn main() {
         pxkit_web::worker::start();
     } else {
         boot::mark("pxkit-page");
+        pxkit_web::view::start();
     }
 }
 

@@ -28,7 +28,7 @@ pub struct App(Rc<Inner>);
 
 struct Inner {
     state: RefCell<Rc<State>>,
-    listeners: RefCell<BTreeMap<u32, Rc<dyn Fn(&State)>>>,
+    listeners: RefCell<BTreeMap<u32, Listener>>,
     /// Those who take commands of the keyboard, the latest last.
     takers: RefCell<BTreeMap<u32, Taker>>,
     next: Cell<u32>,
@@ -40,6 +40,8 @@ struct Inner {
     follow: Follow,
     _popstate: RefCell<Option<EventListener>>,
 }
+
+type Listener = Rc<dyn Fn(&State)>;
 
 #[derive(Clone)]
 struct Taker {
@@ -273,7 +275,8 @@ impl App {
             self.0.takers.borrow().iter().map(|(number, taker)| (*number, taker.clone())).collect();
         takers.sort_by_key(|(number, taker)| {
             let node = taker.node.get();
-            let inside = node.zip(focused.as_ref()).is_some_and(|(node, focused)| node.contains(Some(focused)));
+            let inside =
+                node.zip(focused.as_ref()).is_some_and(|(node, focused)| node.contains(Some(focused)));
             std::cmp::Reverse((inside, taker.rank, *number))
         });
         takers.iter().any(|(_, taker)| (taker.take)(command))

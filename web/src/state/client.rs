@@ -117,13 +117,16 @@ impl Client {
         let link = self.0.link.borrow();
         let link = link.as_ref().ok_or("The worker does not run.")?;
         let message = envelope::seal(ask, handles).map_err(|error| error.to_string())?;
-        link.worker.post_message(&message).map_err(|error| reason(&error))
+        let moved = envelope::moved(&message);
+        link.worker.post_message_with_transfer(&message, &moved).map_err(|error| reason(&error))
     }
 
     fn hear(&self, message: JsValue) {
         let (tell, handles) = match envelope::open::<Tell>(message) {
             Ok(opened) => opened,
-            Err(error) => return self.died(format!("It said something that the page does not understand: {error}")),
+            Err(error) => {
+                return self.died(format!("It said something that the page does not understand: {}", error));
+            }
         };
         match tell {
             Tell::Reply { id, result } => {
@@ -195,7 +198,8 @@ fn gone(message: String) -> Problem {
 
 /// What an error of the browser says.
 pub fn reason(error: &JsValue) -> String {
-    let message = js_sys::Reflect::get(error, &JsValue::from_str("message")).ok().and_then(|text| text.as_string());
+    let message =
+        js_sys::Reflect::get(error, &JsValue::from_str("message")).ok().and_then(|text| text.as_string());
     message.or_else(|| error.as_string()).unwrap_or_else(|| "the browser gave no reason".to_owned())
 }
 

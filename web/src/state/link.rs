@@ -89,11 +89,16 @@ impl Link {
                 "doc" => place.doc = text.parse().ok(),
                 "older" => place.older = text.parse().ok(),
                 "path" => {
-                    let trimmed = bytes.iter().position(|&byte| byte != b'/').map_or(&[][..], |at| &bytes[at..]);
+                    let trimmed =
+                        bytes.iter().position(|&byte| byte != b'/').map_or(&[][..], |at| &bytes[at..]);
                     place.selection = Selection::Path(trimmed.to_vec());
                 }
-                "entry" => text.parse().ok().into_iter().for_each(|id| place.selection = Selection::Entry(id)),
-                "chunk" => text.parse().ok().into_iter().for_each(|id| place.selection = Selection::Chunk(id)),
+                "entry" => {
+                    text.parse().ok().into_iter().for_each(|id| place.selection = Selection::Entry(id))
+                }
+                "chunk" => {
+                    text.parse().ok().into_iter().for_each(|id| place.selection = Selection::Chunk(id))
+                }
                 "item" | "bytes" => selected_bytes(&text).into_iter().for_each(|it| place.selection = it),
                 "zoom" => place.zoom = range(&text),
                 _ => {
@@ -114,7 +119,8 @@ fn view_pair(view: &mut View, name: &str, value: &str) -> bool {
     let filter = &mut view.filter;
     match name {
         "sort" => {
-            view.sort = SORTS.iter().find(|(_, word)| *word == value).map_or_else(Sort::default, |(sort, _)| *sort);
+            view.sort =
+                SORTS.iter().find(|(_, word)| *word == value).map_or_else(Sort::default, |(sort, _)| *sort);
         }
         "desc" => view.descending = true,
         "list" => view.flat = true,
@@ -239,7 +245,18 @@ pub fn number(text: &str) -> Option<u64> {
 fn escape(out: &mut String, bytes: &[u8]) {
     for &byte in bytes {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' | b':' | b',' | b'@' | b'*' => {
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'/'
+            | b'.'
+            | b'-'
+            | b'_'
+            | b'~'
+            | b':'
+            | b','
+            | b'@'
+            | b'*' => {
                 out.push(char::from(byte));
             }
             _ => {
@@ -254,7 +271,8 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).filter(|two| byte == b'%' && two.iter().all(u8::is_ascii_hexdigit));
+        let digits =
+            bytes.get(at + 1..at + 3).filter(|two| byte == b'%' && two.iter().all(u8::is_ascii_hexdigit));
         let value = digits.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
         out.push(value.unwrap_or(byte));
         at += if value.is_some() { 3 } else { 1 };

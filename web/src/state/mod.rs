@@ -406,7 +406,8 @@ impl State {
         let store = opened.stores.first().map(|store| store.id);
         self.workspace.add(opened);
 
-        let wanted = self.wanted.as_ref().and_then(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));
+        let wanted =
+            self.wanted.as_ref().and_then(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));
         if let Some(doc) = wanted {
             self.wanted = None;
             self.place.doc = Some(doc);

@@ -30,18 +30,18 @@ pub fn size(bytes: u64) -> String {
         return format!("{bytes} B");
     }
     let mut unit = (63 - bytes.leading_zeros()) / 10;
-    let hundredths = |unit: u32| ((u128::from(bytes) * 100 + (1_u128 << (unit * 10 - 1))) >> (unit * 10)) as u64;
-    let mut value = hundredths(unit);
-    // What rounds up to 1024 is one of the next unit.
-    if value >= 102_400 && unit < 6 {
+    // Rounded to the nearest of that many parts of the unit.
+    let parts = |of: u32, unit: u32| {
+        ((u128::from(bytes) * u128::from(of) + (1 << (unit * 10 - 1))) >> (unit * 10)) as u64
+    };
+    if parts(1, unit) >= 1024 {
         unit += 1;
-        value = hundredths(unit);
     }
-    let unit = UNITS[unit as usize - 1];
-    match value {
-        0..1000 => format!("{}.{:02} {unit}", value / 100, value % 100),
-        1000..10_000 => format!("{}.{} {unit}", (value + 5) / 10 / 10, (value + 5) / 10 % 10),
-        _ => format!("{} {unit}", count((value + 50) / 100)),
+    let name = UNITS[unit as usize - 1];
+    match (parts(100, unit), parts(10, unit)) {
+        (hundredths @ 0..1000, _) => format!("{}.{:02} {name}", hundredths / 100, hundredths % 100),
+        (_, tenths @ 0..1000) => format!("{}.{} {name}", tenths / 10, tenths % 10),
+        _ => format!("{} {name}", count(parts(1, unit))),
     }
 }
 
@@ -82,7 +82,9 @@ pub fn mode(kind: u8, bits: u32) -> String {
         _ => '-',
     };
     let mut out = String::from(letter);
-    for (shift, special, with, without) in [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')] {
+    for (shift, special, with, without) in
+        [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')]
+    {
         let three = bits >> shift;
         out.push(if three & 4 != 0 { 'r' } else { '-' });
         out.push(if three & 2 != 0 { 'w' } else { '-' });
@@ -103,15 +105,8 @@ pub fn octal(bits: u32) -> String {
 
 /// The word for a kind of entry.
 pub fn kind(kind: u8) -> &'static str {
-    const KINDS: [Kind; 7] = [
-        Kind::Directory,
-        Kind::File,
-        Kind::Symlink,
-        Kind::Hardlink,
-        Kind::Device,
-        Kind::Fifo,
-        Kind::Socket,
-    ];
+    const KINDS: [Kind; 7] =
+        [Kind::Directory, Kind::File, Kind::Symlink, Kind::Hardlink, Kind::Device, Kind::Fifo, Kind::Socket];
     KINDS.into_iter().find(|known| *known as u8 == kind).map_or("entry", Kind::name)
 }
 

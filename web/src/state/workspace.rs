@@ -43,7 +43,11 @@ impl Workspace {
                     && (store.is_none() || document.store == store)
             })
         };
-        self.documents.iter().map(|open| &open.document).find(|document| is_it(document)).map(|found| found.id)
+        self.documents
+            .iter()
+            .map(|open| &open.document)
+            .find(|document| is_it(document))
+            .map(|found| found.id)
     }
 
     /// The documents that hold archives, which can be compared.
