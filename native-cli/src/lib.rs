@@ -13,7 +13,6 @@ pub mod pipeline;
 pub mod report;
 pub mod restore;
 pub mod select;
-pub mod serve;
 pub mod source;
 pub mod store;
 #[cfg(test)]

@@ -27,11 +27,14 @@ pub struct MapQuery {
     pub end: u64,
     /// Pixels (of the device) of the picture.
     pub width: u32,
+    /// Pixels of the device for one of the page.
+    pub scale: f64,
     /// Pixels of each lane's height; the picture has one lane below the other without gaps. Empty: no picture.
     pub lanes: Vec<(Lane, u32)>,
     /// What colours mean.
     pub colouring: Colouring,
-    /// Categories that are faded out, by their number in the legend.
+    /// Categories that are faded out, by their number in the legend; from 16 on kinds of padding, in the order of
+    /// [`Padding::ALL`].
     pub hidden: Vec<u8>,
     /// An entry (a directory with all below) to be marked.
     pub marked: Option<EntryId>,
@@ -115,6 +118,23 @@ pub enum Padding {
     Ghost,
     /// Without an index: between references.
     Gap,
+}
+
+impl Padding {
+    /// All kinds, those with the sparsest hatch first.
+    pub const ALL: [Self; 6] = [Self::Inner, Self::Head, Self::Gap, Self::Tail, Self::Whole, Self::Ghost];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Inner => "inner",
+            Self::Tail => "tail",
+            Self::Whole => "whole chunk",
+            Self::Ghost => "ghost",
+            Self::Gap => "gap",
+        }
+    }
 }
 
 /// What lies at a position.

@@ -122,15 +122,9 @@ pub async fn rows(_task: &Task, document: &Rc<Document>, query: Query) -> Result
         severity: finding.severity,
         message: finding.message.clone(),
         entry: finding.entry,
-        path: finding.entry.map(|entry| path(&tree, entry)),
+        path: finding.entry.map(|entry| super::text::path(&tree, entry)),
         chunk: finding.chunk,
     });
     let rows = rows.collect();
     Ok(Rows { start: query.start, total, counted: document.findings.counted(), rows, checks: Vec::new() })
-}
-
-fn path(tree: &Tree, entry: u32) -> String {
-    let mut path = b"/".to_vec();
-    tree.path(entry, &mut path);
-    super::text::escape(&path)
 }

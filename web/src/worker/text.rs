@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use pxkit_core::access::Tree;
+
 /// Bytes as text: what is not UTF-8 becomes `\xNN`, what cannot be seen is escaped, too.
 pub fn escape(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
@@ -18,4 +20,11 @@ pub fn escape(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// The path of an entry with a slash before it; `/` for the root.
+pub fn path(tree: &Tree, entry: u32) -> String {
+    let mut path = b"/".to_vec();
+    tree.path(entry, &mut path);
+    escape(&path)
 }

@@ -1,18 +1,95 @@
-//! Pictures of the layout.
+//! Pictures: raster in memory that the page only has to put on a canvas.
+//!
+//! A picture is drawn in one pass over what is in view. First the bytes in each column are added up (`columns`); then a column becomes a pile
+//! of fills (`lanes`), and fills become pixels (`fill`). What is wide enough is shown by itself, with crisp borders; the rest in
+//! proportion, except that padding is always given some pixels: what is rare must not vanish.
 
+mod colour;
+mod colouring;
+mod columns;
+mod endings;
+mod fill;
+mod hatch;
+mod lanes;
+mod map;
+mod picture;
+pub mod ranges;
+
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{Document, Task, problem};
-use crate::protocol::Problem;
+use super::{Document, Task, chunks, layout, problem};
 use crate::protocol::layout::{Colouring, Legend, Map, MapQuery, Treemap, TreemapQuery};
+use crate::protocol::{DocId, Problem, ProblemKind};
+
+pub use colouring::{Categories, Colours};
+pub use columns::kind;
+pub use map::draw;
+pub use picture::{MOST_PIXELS, Picture};
+
+/// Most single ranges in an answer.
+const RANGES: u32 = 2000;
 
 /// What is kept for a document.
 #[derive(Default)]
-pub struct State {}
+pub struct State {
+    colours: RefCell<Option<(Key, Rc<Colours>)>>,
+}
+
+/// What a colouring was made of.
+#[derive(Clone, PartialEq, Eq)]
+struct Key {
+    colouring: Colouring,
+    /// The layout, by where it is in memory; it is held as long as this.
+    map: usize,
+    /// The older snapshots that ages come from.
+    older: Vec<DocId>,
+}
+
+impl State {
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.colours.borrow().as_ref().map_or(0, |(_, colours)| colours.memory())
+    }
+}
+
+/// The colours of a document; those used last are kept.
+async fn colours(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result<Rc<Colours>, Problem> {
+    let (parts, table) = (document.parts()?, document.table()?);
+    let ages = match colouring {
+        Colouring::Age => chunks::ages(task, document).await?,
+        _ => None,
+    };
+    let older = ages.as_ref().map_or_else(Vec::new, |ages| ages.older.clone());
+    let key = Key { colouring, map: Rc::as_ptr(&parts.map).addr(), older };
+    if let Some((kept, colours)) = &*document.paint.colours.borrow()
+        && *kept == key
+    {
+        return Ok(colours.clone());
+    }
+    let colours =
+        Rc::new(Colours::new(&parts.layout(), colouring, &table, ages.as_ref().map(|ages| &*ages.ages)));
+    *document.paint.colours.borrow_mut() = Some((key, colours.clone()));
+    Ok(colours)
+}
 
 /// A picture of a part of the stream.
-pub async fn map(_task: &Task, _document: &Rc<Document>, _query: MapQuery) -> Result<Map, Problem> {
-    problem::absent("map")
+pub async fn map(task: &Task, document: &Rc<Document>, query: MapQuery) -> Result<Map, Problem> {
+    let colours = colours(task, document, query.colouring).await?;
+    let ghosts = layout::ghosts(task, document).await?;
+    let parts = document.parts()?;
+    let picture = draw(&parts.layout(), &colours, &ghosts, &query).ok_or_else(too_large)?;
+    let size = parts.map.size();
+    let range = query.start.min(size)..query.end.min(size);
+    let ranges = ranges::single(&parts.layout(), &ghosts, range.clone(), query.ranges.min(RANGES) as usize);
+    Ok(Map {
+        start: range.start,
+        end: range.end.max(range.start),
+        width: picture.width(),
+        height: picture.height(),
+        rgba: picture.into_rgba(),
+        ranges,
+    })
 }
 
 /// Directories as areas.
@@ -25,10 +102,16 @@ pub async fn treemap(
 }
 
 /// The categories of a colouring.
-pub async fn legend(
-    _task: &Task,
-    _document: &Rc<Document>,
-    _colouring: Colouring,
-) -> Result<Legend, Problem> {
-    problem::absent("legend")
+pub async fn legend(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result<Legend, Problem> {
+    let colours = colours(task, document, colouring).await?;
+    let (parts, table) = (document.parts()?, document.table()?);
+    Ok(colours.legend(&parts.layout(), &table))
 }
+
+fn too_large() -> Problem {
+    let message = format!("A picture has at most {MOST_PIXELS} pixels.");
+    problem::new(ProblemKind::Limit, message)
+}
+
+#[cfg(test)]
+mod tests;
