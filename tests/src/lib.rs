@@ -13,6 +13,7 @@ pub mod disk;
 pub mod generations;
 pub mod golden;
 pub mod handmade;
+pub mod laid_out;
 pub mod manifest;
 pub mod mutate;
 pub mod observe;

@@ -122,6 +122,11 @@ impl Tree {
         self.filename[id as usize]
     }
 
+    /// The entry whose FILENAME is at a position (the root's: ENTRY), which hard links lead to.
+    pub fn find(&self, filename: u64) -> Option<u32> {
+        self.filename.binary_search(&filename).ok().map(|id| id as u32)
+    }
+
     /// Bytes of contents; 0 for everything but files.
     pub fn size(&self, id: u32) -> u64 {
         if self.kind(id) == Kind::File { self.size[id as usize] } else { 0 }

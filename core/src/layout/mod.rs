@@ -22,6 +22,7 @@
 //! [`Map`] is what has to be computed once for a stream: 4 bytes for each file (12 if payloads overlap). [`Layout`] joins it with the tree and the index
 //! and answers everything; lookups take O(log n), enumerations in addition what they touch. [`ChunkTable`] holds 32 bytes for each chunk.
 
+mod ages;
 mod anomalies;
 mod check;
 mod chunks;
@@ -30,8 +31,13 @@ mod findings;
 mod former;
 mod ghosts;
 mod map;
+mod needs;
+mod score;
 mod spans;
+mod totals;
+mod treemap;
 
+pub use ages::{Generation, Sharing, ages, generations};
 pub use check::{Batching, HeaderCheck, MarkerCheck};
 pub use chunks::{ChunkTable, ChunkUse};
 pub use columns::{CATEGORIES, Column};
@@ -39,7 +45,11 @@ pub use findings::{Anomaly, Finding, Findings};
 pub use former::{DigestOrder, Former, History, Trace};
 pub use ghosts::{Gap, Gaps, GhostWalk, Remains, Remnant, Remnants};
 pub use map::Map;
+pub use needs::Needs;
+pub use score::{Histogram, Rewrite, curve};
 pub use spans::{Class, Layout, Owner, Padding, Span, Spans, Totals};
+pub use totals::{DirectoryTotal, DirectoryTotals};
+pub use treemap::{Block, Canvas, Tile, treemap};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
+mod chunks;
 mod findings;
 mod ghosts;
 mod history;
 mod map;
+mod treemap;
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -96,4 +98,51 @@ fn run<M: Machine>(machine: M, stream: &[u8]) -> (M::Output, Vec<Range<u64>>) {
         Ok::<_, Error>(())
     });
     (output.unwrap(), wants)
+}
+
+/// A tree of `nodes` entries at most: directories, files with these sizes and references in order, symlinks, hard links.
+fn random_tree(random: &mut Random, nodes: u64) -> Tree {
+    let mut builder = TreeBuilder::new();
+    let stat = Stat::default();
+    add(&mut builder, b"", Kind::Directory, &stat, Content::None);
+    let (mut depth, mut offset, mut files) = (0, 16, Vec::new());
+    for number in 0..random.below(nodes) {
+        let name = alloc::format!("{number:05}");
+        let filename = builder.tree().len() as u64 * 100;
+        match random.below(8) {
+            0 | 1 if depth < 30 => {
+                add(&mut builder, name.as_bytes(), Kind::Directory, &stat, Content::None);
+                depth += 1;
+            }
+            2 if depth > 0 => {
+                builder.leave();
+                depth -= 1;
+            }
+            3 => add(&mut builder, name.as_bytes(), Kind::Symlink, &stat, Content::Target(b"x")),
+            4 if !files.is_empty() => {
+                let target = files[random.below(files.len() as u64) as usize];
+                let content = Content::Hardlink { distance: filename - target, target: b"y" };
+                add(&mut builder, name.as_bytes(), Kind::Hardlink, &stat, content);
+            }
+            _ => {
+                offset += if random.one_in(3) { random.below(60) } else { 0 };
+                let size = if random.one_in(5) { 0 } else { random.below(200) };
+                files.push(filename);
+                let content = Content::Reference(PayloadRef { offset, size });
+                add(&mut builder, name.as_bytes(), Kind::File, &stat, content);
+                offset += 16 + size;
+            }
+        }
+    }
+    builder.finish()
+}
+
+fn random_index(random: &mut Random, size: u64, largest: u64, digests: u64) -> DynamicIndex {
+    let mut ends = Vec::new();
+    let mut end = 0;
+    while end < size {
+        end = (end + 1 + random.below(largest)).min(size);
+        ends.push((end, Digest([random.below(digests) as u8; 32])));
+    }
+    index_of(ends.into_iter())
 }

@@ -1,0 +1,3 @@
+//! `core::layout` and `pxkit layout` on archives that others wrote, that we write, and that nobody should have written.
+
+mod golden;
