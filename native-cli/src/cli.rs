@@ -1,6 +1,7 @@
 //! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
 
 mod bench;
+mod inspect;
 mod store;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use crate::cmd::backup::Spec;
 use crate::store::{Namespace, SnapshotName};
 
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
+pub use self::inspect::Inspect;
 pub use self::store::{
     Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots, Status, Verify,
 };
@@ -51,6 +53,8 @@ pub enum Command {
     Files(Files),
     /// List the names in all archives of a snapshot
     Catalog(CatalogArgs),
+    /// Look into archives and snapshots in the browser
+    Inspect(Inspect),
     /// List the snapshots of a repository
     Snapshots(Snapshots),
     /// Remove a snapshot

@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod report;
 pub mod restore;
 pub mod select;
+pub mod serve;
 pub mod source;
 pub mod store;
 #[cfg(test)]

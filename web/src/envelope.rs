@@ -1,11 +1,11 @@
 //! Messages between page and worker as JavaScript values: an object with a `body`, plain data of [`crate::protocol`], and `handles`, an array
 //! of files, directories or blobs that the body names by their number.
 //!
-//! 64-bit numbers travel as `BigInt`, so none is rounded; bytes as `Uint8Array`, and large ones are moved instead of copied.
+//! 64-bit numbers travel as `BigInt`, since archives may claim any; bytes as `Uint8Array`, and large ones can be moved instead of copied.
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_wasm_bindgen::Serializer;
+use serde_wasm_bindgen::{Error, Serializer};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 /// Buffers from this size on are moved.
@@ -13,30 +13,34 @@ const LARGE: u32 = 16 << 10;
 /// How deep in a message large bytes may lie.
 const DEPTH: u32 = 6;
 
-/// A message, and the buffers in it that are to be moved: both are arguments of `postMessage`.
+/// Makes a message of data and the things beside it.
 ///
 /// # Errors
-/// The body cannot be written, which plain data always can.
-pub fn encode<T: Serialize>(body: &T, handles: &[JsValue]) -> Result<(JsValue, Array), JsValue> {
+/// The data have no form in JavaScript; those of the protocol have.
+pub fn seal<T: Serialize>(data: &T, handles: &[JsValue]) -> Result<JsValue, Error> {
     let serializer = Serializer::new().serialize_large_number_types_as_bigints(true);
-    let body = body.serialize(&serializer)?;
-    let moved = Array::new();
-    collect(&body, DEPTH, &moved);
+    let body = data.serialize(&serializer)?;
     let message = Object::new();
     Reflect::set(&message, &"body".into(), &body)?;
     Reflect::set(&message, &"handles".into(), &handles.iter().collect::<Array>())?;
-    Ok((message.into(), moved))
+    Ok(message.into())
 }
 
 /// Takes a message apart.
 ///
 /// # Errors
-/// It is no message, or its body is another type.
-pub fn decode<T: DeserializeOwned>(message: &JsValue) -> Result<(T, Vec<JsValue>), JsValue> {
-    let body = Reflect::get(message, &"body".into())?;
-    let handles = Reflect::get(message, &"handles".into())?;
-    let handles = handles.dyn_into::<Array>()?.iter().collect();
-    Ok((serde_wasm_bindgen::from_value(body)?, handles))
+/// It is not one that [`seal`] made of such data.
+pub fn open<T: DeserializeOwned>(message: JsValue) -> Result<(T, Vec<JsValue>), Error> {
+    let field = |name: &str| Reflect::get(&message, &name.into());
+    let handles = field("handles")?.dyn_into::<Array>()?;
+    Ok((serde_wasm_bindgen::from_value(field("body")?)?, handles.to_vec()))
+}
+
+/// The buffers in a message that are worth moving: what `postMessage` takes beside it.
+pub fn moved(message: &JsValue) -> Array {
+    let moved = Array::new();
+    collect(message, DEPTH, &moved);
+    moved
 }
 
 /// Looks for large bytes in objects; lists hold none.
@@ -45,8 +49,11 @@ fn collect(value: &JsValue, depth: u32, moved: &Array) {
         if bytes.byte_length() >= LARGE {
             moved.push(&bytes.buffer());
         }
-    } else if depth > 0 && value.is_object() && !Array::is_array(value) {
-        for field in Object::values(value.unchecked_ref()).iter() {
+    } else if let Some(object) = value.dyn_ref::<Object>()
+        && depth > 0
+        && !Array::is_array(value)
+    {
+        for field in Object::values(object).iter() {
             collect(&field, depth - 1, moved);
         }
     }

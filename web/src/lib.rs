@@ -11,4 +11,7 @@ pub mod boot;
 #[cfg(target_arch = "wasm32")]
 pub mod envelope;
 pub mod protocol;
+pub mod state;
+#[cfg(target_arch = "wasm32")]
+pub mod view;
 pub mod worker;

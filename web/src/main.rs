@@ -7,8 +7,10 @@ fn main() {
     boot::report_panics();
     if boot::worker_scope().is_some() {
         boot::mark("pxkit-worker");
+        pxkit_web::worker::start();
     } else {
         boot::mark("pxkit-page");
+        pxkit_web::view::start();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod browser;
 mod compare;
 mod curves;
 mod demo;
@@ -33,6 +34,11 @@ Usage: cargo xtask COMMAND [OPTION...]
   web                   build the inspector into target/inspector, and tell its size
       --debug               quickly, into target/inspector-debug
       --serve               build it with Trunk instead, serve it, and again when it changes (further options are Trunk's)
+  browser               test the inspector in Chromium
+      --debug               with a debug build
+      --files WORD          only the files of tests with WORD in their name
+      --only REGEX          only the tests whose names match
+      --screenshots         put the pictures into the book
   bench                 measure pxkit against tar; prints a Markdown table
       --rivals              measure backups against restic, borg, find and tar instead
       --runs N              runs of each command (default 5)
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(args),
         Some("curves") => curves::run(args),
         Some("plots") => curves::plot(args),
+        Some("browser") => browser::run(args),
         Some("web") => web::run(args),
         Some("linux-tree") => sets::linux_tree(args),
         Some("measure") => return measure::child(args),

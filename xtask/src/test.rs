@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     args::Args,
-    compare, demo, paths, sets, shell,
+    browser, compare, demo, paths, sets, shell,
     steps::{Outcome, Steps},
-    tools, wasm,
+    tools, wasm, web,
 };
 
 /// How far a run goes.
@@ -43,6 +43,7 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
         steps.step("kills and faults, datastores on disk", || faults_on_disk(&skipped_file));
     } else {
         steps.step("core in WebAssembly has no imports", core_alone);
+        inspector(&mut steps, &skipped_file);
         dependencies(&mut steps);
         steps.step("documentation of the code", || {
             let mut doc = cargo("doc");
@@ -67,6 +68,8 @@ fn build_tools(depth: &Depth) -> Result<Outcome> {
     if !depth.soak {
         tools::CARGO_DENY.bin_dir()?;
         tools::MDBOOK.bin_dir()?;
+        tools::WASM_BINDGEN.bin_dir()?;
+        tools::TRUNK.bin_dir()?;
     }
     if tools::has_nightly() && !fuzz_targets()?.is_empty() {
         tools::CARGO_FUZZ.bin_dir()?;
@@ -153,6 +156,17 @@ fn core_alone() -> Result<Outcome> {
         }
         (count, first) => bail!("the module has {count} imports, the first is {}", first.unwrap_or_default()),
     }
+}
+
+fn inspector(steps: &mut Steps, skipped_file: &Path) {
+    let with_wasm = |work: &dyn Fn() -> Result<Outcome>| match tools::wasm_target()? {
+        Some(reason) => Ok(Outcome::Skipped(reason.to_owned())),
+        None => work(),
+    };
+    steps.step("inspector: build and size", || {
+        with_wasm(&|| web::build(web::Kind::Release).map(|_| Outcome::Passed))
+    });
+    steps.step("inspector: tests in the browser", || with_wasm(&|| browser::all(skipped_file)));
 }
 
 fn dependencies(steps: &mut Steps) {

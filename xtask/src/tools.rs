@@ -96,6 +96,9 @@ const PROGRAMS: [(&str, &str); 10] = [
 /// The compiler of C that can build for WebAssembly: zstd is written in C.
 pub const CLANG: (&str, &str) = ("clang", "clang");
 
+/// What tests of the inspector run in.
+pub const BROWSER: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
+
 /// Installs the Debian packages that tests need and that are missing, where that is allowed.
 pub fn debian_packages() -> Result<Outcome> {
     Ok(match install(&PROGRAMS) {

@@ -13,6 +13,7 @@ pub mod forget;
 pub mod gc;
 pub mod generate;
 pub mod init;
+pub mod inspect;
 pub mod list;
 pub mod namespace;
 pub mod notes;

@@ -33,7 +33,7 @@ pub(super) fn error(what: &'static str, got: &str, rule: &'static str) -> ParseE
 }
 
 /// Whether a text may be part of a path in a datastore.
-pub(super) fn is_safe(text: &str) -> bool {
+pub(crate) fn is_safe(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.bytes().next().is_some_and(is_word)
         && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')

@@ -1,7 +1,7 @@
 //! Where a repository comes from: `--repository`, `PBS_REPOSITORY`, or the store of this user.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,19 @@ pub fn open(args: &RepositoryArgs) -> anyhow::Result<Local> {
     Local::open(&place.path, Options::default())
 }
 
+/// Opens the repository that is meant; `None` if nobody named one and this user has none.
+///
+/// # Errors
+/// Those of [`open`] for one that was named.
+pub fn find(args: &RepositoryArgs) -> anyhow::Result<Option<Local>> {
+    match place(args) {
+        Ok(place) if place.own && !place.path.join(".chunks").exists() => Ok(None),
+        // No home, and so no store.
+        Err(_) if named(args).is_none() => Ok(None),
+        _ => open(args).map(Some),
+    }
+}
+
 /// Opens the repository that is meant, for a backup; the second value is true if it was made now. That happens to the user's own store,
 /// and to a path that does not exist. An empty directory stays as it is: it may be a place where a disk should be mounted.
 ///
@@ -60,8 +73,7 @@ pub fn path(args: &RepositoryArgs) -> anyhow::Result<PathBuf> {
 }
 
 fn place(args: &RepositoryArgs) -> anyhow::Result<Place> {
-    let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty());
-    if let Some(value) = args.repository.clone().or_else(variable) {
+    if let Some(value) = named(args) {
         return Ok(Place { path: directory(&value)?, own: false });
     }
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -70,6 +82,12 @@ fn place(args: &RepositoryArgs) -> anyhow::Result<Place> {
         anyhow!("no datastore was named, and there is no home directory: use --repository PATH")
     })?;
     Ok(Place { path: data.join("pxkit/store"), own: true })
+}
+
+/// The repository that somebody named.
+fn named(args: &RepositoryArgs) -> Option<OsString> {
+    let variable = || env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    args.repository.clone().or_else(variable)
 }
 
 /// The directory that the name of a repository means.

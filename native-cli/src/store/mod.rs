@@ -18,6 +18,7 @@ use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
 use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex};
 
+pub(crate) use id::is_safe;
 pub use id::{Group, Namespace, ParseError, SnapshotId};
 pub use local::{
     CUTOFF, ChunkError, ChunkProblem, Collect, Collected, Fault, Faults, Local, Options, Server, SyncLevel,

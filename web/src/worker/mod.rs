@@ -41,6 +41,9 @@ pub use task::Task;
 use crate::protocol::{Ask, DocId, Memory, Problem, ProblemKind, Reply, Request, Tell};
 use source::blocks::Blocks;
 
+#[cfg(target_arch = "wasm32")]
+pub use port::start;
+
 /// Everything that is open, and who is told of it.
 pub struct Worker {
     host: Rc<dyn Host>,

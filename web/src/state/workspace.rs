@@ -1,0 +1,100 @@
+//! What is open: documents and datastores, and what could not be opened.
+
+use std::rc::Rc;
+
+use crate::protocol::{
+    DocId, Problem,
+    open::{Document, Opened, SnapshotRef, State as Stage, StoreInfo},
+};
+
+/// An open document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Open {
+    /// What the worker said of it last.
+    pub document: Document,
+    /// Grows with every such report: answers of an earlier epoch may lack what was decoded since.
+    pub epoch: u32,
+}
+
+/// Everything that is open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workspace {
+    /// Documents, in the order in which they were opened.
+    pub documents: Vec<Rc<Open>>,
+    /// Datastores to choose from.
+    pub stores: Vec<Rc<StoreInfo>>,
+    /// What could not be opened; it is shown until it is dismissed.
+    pub problems: Vec<Problem>,
+}
+
+impl Workspace {
+    /// A document by its number.
+    pub fn get(&self, id: DocId) -> Option<&Rc<Open>> {
+        self.documents.iter().find(|open| open.document.id == id)
+    }
+
+    /// The document of an archive of a snapshot.
+    pub fn of_snapshot(&self, store: Option<u32>, wanted: &SnapshotRef) -> Option<DocId> {
+        let is_it = |document: &Document| {
+            document.snapshot.as_ref().is_some_and(|has| {
+                has.namespace == wanted.namespace
+                    && has.snapshot == wanted.snapshot
+                    && (wanted.archive.is_none() || has.archive == wanted.archive)
+                    && (store.is_none() || document.store == store)
+            })
+        };
+        self.documents
+            .iter()
+            .map(|open| &open.document)
+            .find(|document| is_it(document))
+            .map(|found| found.id)
+    }
+
+    /// The documents that hold archives, which can be compared.
+    pub fn archives(&self) -> impl Iterator<Item = &Document> {
+        self.documents.iter().map(|open| &open.document).filter(|document| document.is_archive())
+    }
+
+    /// Takes a report: more is known of a document, or it is new.
+    pub fn report(&mut self, document: Document) {
+        match self.documents.iter_mut().find(|open| open.document.id == document.id) {
+            Some(open) => *open = Rc::new(Open { epoch: open.epoch + 1, document }),
+            None => self.documents.push(Rc::new(Open { document, epoch: 0 })),
+        }
+    }
+
+    /// Takes the outcome of opening.
+    pub fn add(&mut self, opened: Opened) {
+        for document in opened.documents {
+            self.report(document);
+        }
+        for store in opened.stores {
+            match self.stores.iter_mut().find(|known| known.id == store.id) {
+                Some(known) => *known = Rc::new(store),
+                None => self.stores.push(Rc::new(store)),
+            }
+        }
+        self.problems.extend(opened.problems);
+    }
+
+    /// Forgets a document; the one that is beside it, if there is one.
+    pub fn close(&mut self, id: DocId) -> Option<DocId> {
+        let at = self.documents.iter().position(|open| open.document.id == id)?;
+        self.documents.remove(at);
+        let beside = self.documents.get(at).or_else(|| self.documents.last());
+        beside.map(|open| open.document.id)
+    }
+}
+
+impl Document {
+    /// It has a tree of files.
+    pub fn is_archive(&self) -> bool {
+        use crate::protocol::open::Kind;
+        matches!(self.kind, Kind::Unified | Kind::Split)
+    }
+
+    /// It is still being decoded.
+    pub fn is_loading(&self) -> bool {
+        matches!(self.state, Stage::Loading(_))
+    }
+}

@@ -1,0 +1,9 @@
+//! TEMP
+
+use yew::prelude::*;
+
+/// The view.
+#[component]
+pub fn Entry() -> Html {
+    html! { <section class="view" id="view-entry" aria-label="Entry"></section> }
+}

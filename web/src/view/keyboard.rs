@@ -1,0 +1,96 @@
+//! The keyboard: finds out what a key asks for, does what concerns the whole page, and hands the rest to the views.
+
+use gloo::events::{EventListener, EventListenerOptions};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement};
+use yew::prelude::*;
+
+use super::parts;
+use crate::state::{
+    Message, Panel,
+    app::{App, use_app},
+    keys::{self, Command, Where},
+    selection::Selection,
+};
+
+/// Listens to the keys of the whole page.
+#[hook]
+pub fn use_keyboard() {
+    let app = use_app();
+    use_effect_with((), move |()| {
+        let options = EventListenerOptions::enable_prevent_default();
+        let listener =
+            EventListener::new_with_options(&gloo::utils::document(), "keydown", options, move |event| {
+                let Some(event) = event.dyn_ref::<KeyboardEvent>() else { return };
+                if event.default_prevented() || event.is_composing() {
+                    return;
+                }
+                let place = location(event);
+                let Some(command) = keys::command(&event.key(), place) else { return };
+                if act(&app, command, place) {
+                    event.prevent_default();
+                }
+            });
+        move || drop(listener)
+    });
+}
+
+fn location(event: &KeyboardEvent) -> Where {
+    let element = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    let is = |selector| element.as_ref().is_some_and(|element| element.matches(selector).unwrap_or(false));
+    Where {
+        modified: event.ctrl_key() || event.alt_key() || event.meta_key(),
+        typing: is(
+            "input:not([type=checkbox]):not([type=radio]):not([type=button]), textarea, [contenteditable]",
+        ),
+        control: is("button, a, select, summary, input"),
+    }
+}
+
+fn act(app: &App, command: Command, place: Where) -> bool {
+    let state = app.state();
+    if command == Command::Escape && place.typing {
+        blur();
+        // A field in a panel goes with the panel.
+        if state.panel == Panel::None {
+            return true;
+        }
+    }
+    if command == Command::Escape && state.panel != Panel::None {
+        app.send(Message::Panel(Panel::None));
+        return true;
+    }
+    if app.command(command) {
+        return true;
+    }
+    match command {
+        Command::Tab(tab) => app.send(Message::Tab(tab)),
+        Command::Help => toggle(app, Panel::Help),
+        Command::Goto => toggle(app, Panel::Goto),
+        Command::Panel => app.send(Message::HidePanel(!state.panel_hidden)),
+        Command::Copy => match (&state.focus.details, &state.focus.chunk) {
+            (_, Some(chunk)) => parts::copy(app, "digest", &chunk.row.digest),
+            (Some(details), None) => parts::copy(app, "path", &details.path),
+            (None, None) => return false,
+        },
+        Command::Escape if state.notice.is_some() => app.send(Message::Notice(None)),
+        Command::Escape if state.place.selection != Selection::None => {
+            app.send(Message::Select(Selection::None));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn toggle(app: &App, panel: Panel) {
+    let open = app.state().panel == panel;
+    app.send(Message::Panel(if open { Panel::None } else { panel }));
+}
+
+/// Leaves the field in which the keyboard is.
+pub fn blur() {
+    let active = gloo::utils::document().active_element();
+    if let Some(element) = active.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        let _ = element.blur();
+    }
+}

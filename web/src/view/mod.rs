@@ -1,0 +1,39 @@
+//! The page: one file a view. Views get at the state by [`crate::state::app`] and draw what the worker answers.
+
+mod chunks;
+mod compare;
+mod entry;
+mod files;
+mod findings;
+mod keyboard;
+mod layout;
+pub mod parts;
+mod shell;
+mod structure;
+
+use yew::prelude::*;
+
+use crate::{boot, state::app::App};
+
+/// Shows the page.
+pub fn start() {
+    let app = App::start(boot::worker);
+    let root =
+        gloo::utils::document().get_element_by_id("app").expect("the page has a place for the program");
+    yew::Renderer::<Page>::with_root_and_props(root, PageProps { app }).render();
+    boot::mark("pxkit-view");
+}
+
+#[derive(Properties, PartialEq)]
+struct PageProps {
+    app: App,
+}
+
+#[component]
+fn Page(props: &PageProps) -> Html {
+    html! {
+        <ContextProvider<App> context={props.app.clone()}>
+            <shell::Shell />
+        </ContextProvider<App>>
+    }
+}

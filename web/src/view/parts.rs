@@ -1,0 +1,168 @@
+//! Small things that all views use: values that can be copied, problems, bars, jumps.
+
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use yew::prelude::*;
+
+use crate::{
+    protocol::{Problem, Progress},
+    state::{Message, Tab, app::use_app, selection::Selection, sentence, text},
+};
+
+/// Copies text, and says so.
+pub fn copy(app: &crate::state::app::App, what: &'static str, text: &str) {
+    let promise = gloo::utils::window().navigator().clipboard().write_text(text);
+    let app = app.clone();
+    spawn_local(async move {
+        match JsFuture::from(promise).await {
+            Ok(_) => app.say(format!("Copied the {what}.")),
+            Err(_) => app.say("The browser does not let the page copy."),
+        }
+    });
+}
+
+/// Properties of [`Copy`].
+#[derive(Properties, PartialEq)]
+pub struct CopyProps {
+    /// What is copied, as a noun ("digest").
+    pub what: &'static str,
+    /// The text.
+    pub text: AttrValue,
+}
+
+/// A button that copies.
+#[component]
+pub fn Copy(props: &CopyProps) -> Html {
+    let app = use_app();
+    let (what, text) = (props.what, props.text.clone());
+    let onclick = Callback::from(move |event: MouseEvent| {
+        event.stop_propagation();
+        copy(&app, what, &text);
+    });
+    let label = format!("Copy the {what}");
+    html! {
+        <button type="button" class="icon" title={label.clone()} aria-label={label} {onclick}>{ icon(Icon::Copy) }</button>
+    }
+}
+
+/// Properties of [`Size`].
+#[derive(Properties, PartialEq)]
+pub struct SizeProps {
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// A number of bytes with a unit; the exact one on hover.
+#[component]
+pub fn Size(props: &SizeProps) -> Html {
+    html! { <span class="number" title={text::exact(props.bytes)}>{ text::size(props.bytes) }</span> }
+}
+
+/// Properties of [`Jump`].
+#[derive(Properties, PartialEq)]
+pub struct JumpProps {
+    /// The view.
+    pub tab: Tab,
+    /// What is selected there.
+    pub to: Selection,
+    /// What it is called on hover.
+    #[prop_or_default]
+    pub title: AttrValue,
+    /// What is shown.
+    pub children: Html,
+}
+
+/// Selects something in a view, as a step that one can go back from.
+#[component]
+pub fn Jump(props: &JumpProps) -> Html {
+    let app = use_app();
+    let (tab, to) = (props.tab, props.to.clone());
+    let onclick = app.on(move |event: MouseEvent| {
+        event.stop_propagation();
+        Message::Jump(tab, to.clone())
+    });
+    html! { <button type="button" class="jump" title={&props.title} {onclick}>{ props.children.clone() }</button> }
+}
+
+/// Properties of [`Trouble`].
+#[derive(Properties, PartialEq)]
+pub struct TroubleProps {
+    /// What went wrong.
+    pub problem: Problem,
+}
+
+/// A problem in a view: what is wrong, where, what still works.
+#[component]
+pub fn Trouble(props: &TroubleProps) -> Html {
+    html! { <p class="trouble" role="alert">{ sentence(&props.problem) }</p> }
+}
+
+/// Properties of [`Bar`].
+#[derive(Properties, PartialEq)]
+pub struct BarProps {
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// How far something is, as a bar with its figures.
+#[component]
+pub fn Bar(props: &BarProps) -> Html {
+    let Progress { what, done, total, bytes } = &props.progress;
+    let show = |number: u64| if *bytes { text::size(number) } else { text::count(number) };
+    let figures = match total {
+        Some(total) => format!("{what}: {} of {}", show(*done), show(*total)),
+        None => format!("{what}: {}", show(*done)),
+    };
+    html! {
+        <span class="bar">
+            <progress
+                max={total.map(|total| total.max(1).to_string())}
+                value={total.map(|total| (*done).min(total).to_string())}
+                aria-label={what.clone()}
+            />
+            <span class="number">{ figures }</span>
+        </span>
+    }
+}
+
+/// Pictures on buttons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Icon {
+    Close,
+    Copy,
+    Down,
+    Left,
+    Moon,
+    Open,
+    Panel,
+    Right,
+    Save,
+    Search,
+    Sun,
+    System,
+    Up,
+}
+
+/// A picture of 16 by 16, in the colour of the text.
+pub fn icon(icon: Icon) -> Html {
+    let path = match icon {
+        Icon::Close => "M4 4l8 8M12 4l-8 8",
+        Icon::Copy => "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z",
+        Icon::Down => "M4 6l4 4 4-4",
+        Icon::Left => "M10 4L6 8l4 4",
+        Icon::Moon => "M13 9.5A5.5 5.5 0 1 1 6.5 3a4.5 4.5 0 0 0 6.5 6.5z",
+        Icon::Open => "M2.5 12.5v-9h4l1.5 2h5.5v7z",
+        Icon::Panel => "M2.5 3.5h11v9h-11zM9.5 3.5v9",
+        Icon::Right => "M6 4l4 4-4 4",
+        Icon::Save => "M8 2.5v7M5 7l3 3 3-3M3 13.5h10",
+        Icon::Search => "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.5 10.5l3 3",
+        Icon::Sun => {
+            "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.5 1.5M11.5 11.5L13 13M13 3l-1.5 1.5M4.5 11.5L3 13"
+        }
+        Icon::System => "M2.5 3.5h11v7h-11zM6 13.5h4M8 10.5v3",
+        Icon::Up => "M4 10l4-4 4 4",
+    };
+    html! {
+        <svg class="glyph" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false"><path d={path} /></svg>
+    }
+}
