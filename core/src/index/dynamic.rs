@@ -6,7 +6,7 @@ use super::parts::{Chunks, Parts, check_range};
 use crate::format::{Digest, Error, Problem, u64_at};
 
 /// Start of SHA-256 of "Proxmox Backup dynamic sized chunk index v1.0".
-pub(super) const MAGIC: [u8; 8] = [0x1c, 0x91, 0x4e, 0xa5, 0x19, 0xba, 0xb3, 0xcd];
+pub const DYNAMIC_MAGIC: [u8; 8] = [0x1c, 0x91, 0x4e, 0xa5, 0x19, 0xba, 0xb3, 0xcd];
 /// Bytes of an entry: the end as u64 and the digest.
 pub(super) const ENTRY_SIZE: usize = 40;
 
@@ -123,7 +123,7 @@ impl ReadDynamic {
     /// # Errors
     /// The size is not 4096 and a multiple of 40, or there is no entry.
     pub fn new(file_size: u64) -> Result<Self, Error> {
-        let intake = Intake::new(MAGIC, ENTRY_SIZE, file_size)?;
+        let intake = Intake::new(DYNAMIC_MAGIC, ENTRY_SIZE, file_size)?;
         Ok(Self { intake, header: IndexHeader::default(), chunks: Vec::new() })
     }
 

@@ -6,7 +6,7 @@ use super::parts::{Chunks, Parts, check_range};
 use crate::format::{Digest, Error, Problem, u64_at};
 
 /// Start of SHA-256 of "Proxmox Backup fixed sized chunk index v1.0".
-const MAGIC: [u8; 8] = [0x2f, 0x7f, 0x41, 0xed, 0x91, 0xfd, 0x0f, 0xcd];
+pub const FIXED_MAGIC: [u8; 8] = [0x2f, 0x7f, 0x41, 0xed, 0x91, 0xfd, 0x0f, 0xcd];
 /// Bytes of an entry: a digest.
 const ENTRY_SIZE: usize = 32;
 
@@ -101,7 +101,7 @@ impl ReadFixed {
     /// # Errors
     /// The size is not 4096 and a multiple of 32, or there is no entry.
     pub fn new(file_size: u64) -> Result<Self, Error> {
-        let intake = Intake::new(MAGIC, ENTRY_SIZE, file_size)?;
+        let intake = Intake::new(FIXED_MAGIC, ENTRY_SIZE, file_size)?;
         Ok(Self { intake, header: IndexHeader::default(), size: 0, chunk_size: 0, digests: Vec::new() })
     }
 

@@ -16,8 +16,8 @@ mod intake;
 mod parts;
 mod write;
 
-pub use dynamic::{ChunkId, DynamicIndex, ReadDynamic};
-pub use fixed::{FixedIndex, ReadFixed};
+pub use dynamic::{ChunkId, DYNAMIC_MAGIC, DynamicIndex, ReadDynamic};
+pub use fixed::{FIXED_MAGIC, FixedIndex, ReadFixed};
 pub use intake::{INDEX_HEADER_SIZE, IndexHeader};
 pub use parts::{Chunks, Part, Parts};
 pub use write::{WriteDynamic, Written};

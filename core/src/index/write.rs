@@ -1,6 +1,6 @@
 use sha2::{Digest as _, Sha256};
 
-use super::dynamic::{ChunkId, ENTRY_SIZE, MAGIC};
+use super::dynamic::{ChunkId, DYNAMIC_MAGIC, ENTRY_SIZE};
 use super::intake::{INDEX_HEADER_SIZE, IndexHeader};
 use crate::format::{Digest, Error, MAX_CHUNK_SIZE, Problem};
 
@@ -34,7 +34,7 @@ impl WriteDynamic {
     pub fn new(uuid: [u8; 16], ctime: i64) -> (Self, [u8; INDEX_HEADER_SIZE]) {
         let header = IndexHeader { uuid, ctime, checksum: Digest::default() };
         let mut bytes = [0; INDEX_HEADER_SIZE];
-        bytes[..64].copy_from_slice(&header.to_bytes(MAGIC));
+        bytes[..64].copy_from_slice(&header.to_bytes(DYNAMIC_MAGIC));
         (Self { header, size: 0, count: 0, hasher: Sha256::new() }, bytes)
     }
 
@@ -72,7 +72,7 @@ impl WriteDynamic {
             return Err(Error::misuse(INDEX_HEADER_SIZE as u64, "an index has at least one chunk"));
         }
         self.header.checksum = Digest(self.hasher.finalize().into());
-        let header = self.header.to_bytes(MAGIC);
+        let header = self.header.to_bytes(DYNAMIC_MAGIC);
         Ok(Written { header, size: self.size, count: self.count, checksum: self.header.checksum })
     }
 }

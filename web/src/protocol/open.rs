@@ -71,6 +71,8 @@ pub struct Opened {
     pub documents: Vec<Document>,
     /// Datastores to choose from.
     pub stores: Vec<StoreInfo>,
+    /// Keys that were among it.
+    pub keys: Vec<KeyInfo>,
     /// What could not be opened.
     pub problems: Vec<Problem>,
 }

@@ -23,6 +23,8 @@ pub struct Document {
     id: DocId,
     closed: Rc<Cell<bool>>,
     generation: Cell<u32>,
+    /// The name of its first file.
+    pub name: String,
     /// What it is called.
     pub title: RefCell<String>,
     /// What it is.
@@ -65,7 +67,7 @@ pub struct Document {
 
 /// The tree while it is decoded, and afterwards.
 enum Growing {
-    Building(TreeBuilder),
+    Building(Box<TreeBuilder>),
     Whole(Rc<Tree>),
 }
 
@@ -80,7 +82,7 @@ pub struct Counts {
 
 impl Document {
     /// A document without anything decoded; `meta` is the archive, the metadata, or the file.
-    pub fn new(id: DocId, title: String, kind: Kind, meta: Rc<dyn Source>) -> Self {
+    pub fn new(id: DocId, name: String, kind: Kind, meta: Rc<dyn Source>) -> Self {
         let head = Archive {
             meta_size: meta.size(),
             payload_size: None,
@@ -93,7 +95,8 @@ impl Document {
             id,
             closed: Rc::default(),
             generation: Cell::default(),
-            title: RefCell::new(title),
+            title: RefCell::new(name.clone()),
+            name,
             kind: Cell::new(kind),
             origin: None,
             hint: RefCell::default(),
@@ -102,7 +105,7 @@ impl Document {
             payload: RefCell::default(),
             index: RefCell::default(),
             fixed: RefCell::default(),
-            growing: RefCell::new(Growing::Building(TreeBuilder::new())),
+            growing: RefCell::new(Growing::Building(Box::default())),
             map: RefCell::default(),
             table: RefCell::default(),
             head: RefCell::new(head),
@@ -240,15 +243,15 @@ impl Document {
     }
 
     /// Gives the payload stream, or what is known of it.
-    pub(super) fn set_payload(&self, source: Option<Rc<dyn Source>>, size: Option<u64>) {
+    pub fn set_payload(&self, source: Option<Rc<dyn Source>>, size: Option<u64>) {
         self.head.borrow_mut().payload_size = size.or(source.as_ref().map(|source| source.size()));
         *self.payload.borrow_mut() = source;
         self.forget_layout();
     }
 
     /// Gives the index of the stream that the layout is about.
-    pub fn set_index(&self, index: DynamicIndex) {
-        *self.index.borrow_mut() = Some(Rc::new(index));
+    pub fn set_index(&self, index: Rc<DynamicIndex>) {
+        *self.index.borrow_mut() = Some(index);
         self.forget_layout();
     }
 
@@ -353,7 +356,10 @@ impl Document {
         let counts = self.counts.get();
         open::Document {
             id: self.id,
-            title: self.title.borrow().clone(),
+            title: match &self.origin {
+                Some((_, snapshot)) => format!("{} · {}", snapshot.snapshot, self.title.borrow()),
+                None => self.title.borrow().clone(),
+            },
             kind: self.kind.get(),
             snapshot: self.origin.as_ref().map(|(_, snapshot)| snapshot.clone()),
             store: self.origin.as_ref().map(|(store, _)| *store),

@@ -87,7 +87,7 @@ impl Loader {
                 Stop::Need(needed) => needed,
                 Stop::Skip(bytes) => {
                     self.skip(bytes)?;
-                    1
+                    0
                 }
             };
             if len == FIRST || task.is_time() {

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod chunks;
 pub mod compare;
+pub mod crypto;
 pub mod document;
 pub mod entry;
 pub mod export;
@@ -39,7 +40,10 @@ pub use host::Host;
 pub use task::Task;
 
 use crate::protocol::{Ask, DocId, Memory, Problem, ProblemKind, Reply, Request, Tell};
+use crypto::Key;
+use open::store::Store;
 use source::blocks::Blocks;
+use source::chunked::ChunkCache;
 
 #[cfg(target_arch = "wasm32")]
 pub use port::start;
@@ -49,10 +53,14 @@ pub struct Worker {
     host: Rc<dyn Host>,
     documents: RefCell<BTreeMap<DocId, Rc<Document>>>,
     next_document: Cell<DocId>,
+    stores: RefCell<Vec<Rc<Store>>>,
+    keys: RefCell<Vec<Rc<Key>>>,
     /// Requests that are being worked on.
     running: RefCell<BTreeMap<u32, Rc<Cell<bool>>>>,
     /// Blocks that were read from sources.
     pub blocks: Rc<Blocks>,
+    /// Chunks that were decoded.
+    pub chunks: Rc<ChunkCache>,
     /// Comparisons.
     pub compare: compare::State,
 }
@@ -64,8 +72,11 @@ impl Worker {
             host,
             documents: RefCell::default(),
             next_document: Cell::new(1),
+            stores: RefCell::default(),
+            keys: RefCell::default(),
             running: RefCell::default(),
             blocks: Rc::default(),
+            chunks: Rc::default(),
             compare: compare::State::default(),
         })
     }
@@ -112,6 +123,42 @@ impl Worker {
         document
     }
 
+    /// The datastore of that number.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn store(&self, id: u32) -> Result<Rc<Store>, Problem> {
+        let store = self.stores.borrow().iter().find(|store| store.id == id).cloned();
+        store.ok_or_else(|| problem::request("This datastore is not open any more."))
+    }
+
+    /// Makes a datastore, which gets its number now, and keeps it.
+    pub(in crate::worker) fn add_store(&self, make: impl FnOnce(u32) -> Store) -> Rc<Store> {
+        let mut stores = self.stores.borrow_mut();
+        let store = Rc::new(make(stores.len() as u32 + 1));
+        stores.push(store.clone());
+        store
+    }
+
+    /// All keys that were given, the last one first.
+    pub fn keys(&self) -> Vec<Rc<Key>> {
+        self.keys.borrow().iter().rev().cloned().collect()
+    }
+
+    /// The key with a fingerprint; without a fingerprint the last one.
+    ///
+    /// # Errors
+    /// It was not given.
+    pub fn key(&self, fingerprint: Option<&str>) -> Result<Rc<Key>, Problem> {
+        let is_it = |key: &Rc<Key>| fingerprint.is_none_or(|fingerprint| key.has_fingerprint(fingerprint));
+        self.keys().into_iter().find(is_it).ok_or_else(|| {
+            let which = fingerprint.map_or_else(String::new, |text| format!(" with the key {text}"));
+            let message = format!("This is encrypted{which}: give its key file, then open it again.");
+            let about = fingerprint.map(str::to_owned);
+            Problem { about, ..problem::new(ProblemKind::Key, message) }
+        })
+    }
+
     /// Starts work that no request waits for; it ends when the document is closed.
     pub fn background(self: &Rc<Self>, document: &Rc<Document>) -> Task {
         Task::new(self.clone(), None, document.closed().clone())
@@ -131,8 +178,8 @@ impl Worker {
         Memory {
             wasm: self.host.memory(),
             documents: documents.values().map(|document| document.memory()).sum(),
-            caches: self.blocks.memory(),
-            read: self.blocks.read(),
+            caches: self.blocks.memory() + self.chunks.memory(),
+            read: self.blocks.read() + self.chunks.read(),
         }
     }
 }

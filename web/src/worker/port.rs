@@ -81,7 +81,7 @@ impl Handle {
     fn to_js(&self) -> Option<JsValue> {
         match self {
             Self::Js(value) => Some(value.clone()),
-            Self::Source(_) => None,
+            Self::Source(_) | Self::Directory(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A host for tests: the worker runs until nothing is left to do.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::Path;
 use std::rc::Rc;
 
 use futures::executor::LocalPool;
@@ -10,7 +10,7 @@ use futures::task::LocalSpawnExt as _;
 
 use super::source::memory::Memory;
 use super::{Document, Handle, Host, Worker};
-use crate::protocol::open::{Item, Open, Opened};
+use crate::protocol::open::{Item, Open, OpenSnapshot, Opened, SnapshotRef};
 use crate::protocol::{Ask, Problem, Reply, Request, Tell};
 
 /// A worker with its host.
@@ -59,6 +59,12 @@ impl Host for TestHost {
     }
 }
 
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Bench {
     /// A worker with nothing open.
     pub fn new() -> Self {
@@ -101,15 +107,45 @@ impl Bench {
     }
 
     /// Opens files, each a name with its bytes, and decodes them.
-    pub fn open(&self, files: Vec<(&str, Vec<u8>)>) -> Opened {
+    pub fn open<N: Into<String>>(&self, files: Vec<(N, Vec<u8>)>) -> Opened {
         let (mut items, mut handles) = (Vec::new(), Vec::new());
         for (name, bytes) in files {
-            items.push(Item::File { handle: handles.len() as u32, path: name.to_owned() });
-            let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+            let path: String = name.into();
+            let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+            items.push(Item::File { handle: handles.len() as u32, path });
             handles.push(Handle::Source(Rc::new(Memory::new(name, bytes))));
         }
         match self.ask_with(Request::Open(Open { items }), handles).0 {
             Ok(Reply::Opened(opened)) => opened,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Opens the golden datastore; its files can be changed before.
+    pub fn golden_store(&self, change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> u32 {
+        let mut files = golden_folder("datastore", "store");
+        change(&mut files);
+        let opened = self.open(files);
+        assert!(opened.problems.is_empty(), "{:?}", opened.problems);
+        assert_eq!((opened.stores.len(), opened.documents.len()), (1, 0));
+        opened.stores[0].id
+    }
+
+    /// Opens an archive of a snapshot, and decodes it.
+    pub fn snapshot(
+        &self,
+        store: u32,
+        snapshot: &str,
+        archive: Option<&str>,
+    ) -> Result<Rc<Document>, Problem> {
+        let archive = archive.map(str::to_owned);
+        let snapshot = SnapshotRef { snapshot: snapshot.to_owned(), archive, ..SnapshotRef::default() };
+        match self.ask(Request::OpenSnapshot(OpenSnapshot { store, snapshot }))? {
+            Reply::Opened(opened) => {
+                assert!(opened.problems.is_empty(), "{:?}", opened.problems);
+                assert_eq!(opened.documents.len(), 1);
+                self.worker.document(opened.documents[0].id)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -126,20 +162,25 @@ impl Bench {
 
 /// A file of the golden data.
 pub fn golden(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-#[test]
-fn golden_archives_open() {
-    for (name, entries) in [("kinds", 15), ("names", 21), ("attributes", 9)] {
-        for names in [vec![format!("{name}.pxar")], vec![format!("{name}.mpxar"), format!("{name}.ppxar")]] {
-            let bench = Bench::new();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let document = bench.golden(&names).describe();
-            assert_eq!(document.state, crate::protocol::open::State::Complete);
-            assert!(document.entries >= entries, "{name}: {}", document.entries);
-            assert!(document.has_contents);
+/// All files below a directory of the golden data, by their paths, each put below `folder`.
+pub fn golden_folder(name: &str, folder: &str) -> Vec<(String, Vec<u8>)> {
+    fn walk(at: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
+        for entry in std::fs::read_dir(at).expect("golden data") {
+            let entry = entry.expect("golden data");
+            let path = format!("{prefix}/{}", entry.file_name().to_str().expect("golden names are text"));
+            if entry.path().is_dir() {
+                walk(&entry.path(), &path, files);
+            } else {
+                files.push((path, std::fs::read(entry.path()).expect("golden data")));
+            }
         }
     }
+    let mut files = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name), folder, &mut files);
+    files.sort();
+    files
 }

@@ -1,121 +1,231 @@
 //! Opening: what is given, what it turns out to be, what belongs together.
 
-pub mod sniff;
+mod facts;
+mod folder;
+mod group;
+mod index;
+pub mod keys;
+mod sniff;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod thing;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::source::Source;
-use super::source::blocks::Cached;
-use super::{Document, Handle, Task, load, problem};
-use crate::protocol::Problem;
+use super::source::chunked::{Arrangement, ChunkStore};
+use super::source::directory::{Directory, Paths};
+use super::{Handle, Task, problem};
 use crate::protocol::open::{
-    Item, Key, KeyInfo, Kind, Open, OpenSnapshot, Opened, State, StoreListing, StoreQuery,
+    Item, Key, KeyInfo, Kind, Open, OpenSnapshot, Opened, SnapshotRef, StoreListing, StoreQuery,
 };
-use sniff::Looks;
+use crate::protocol::{Problem, ProblemKind};
+use folder::Folder;
+use store::Store;
+use thing::{Chunks, Thing};
 
-/// A file with what its first bytes say.
-struct Thing {
-    name: String,
-    source: Rc<dyn Source>,
-    looks: Looks,
+/// What was given, taken apart.
+#[derive(Default)]
+struct Given {
+    /// Files, each with its folder.
+    files: Vec<(String, Rc<dyn Source>)>,
+    directories: Vec<(Rc<dyn Directory>, Vec<SnapshotRef>)>,
+    problems: Vec<Problem>,
 }
 
 /// Opens what was dropped, picked or named.
 pub async fn open(task: &Task, open: Open, handles: Vec<Handle>) -> Result<Opened, Problem> {
     let mut opened = Opened::default();
-    let mut things = Vec::new();
-    for item in open.items {
-        match thing(task, item, &handles).await {
-            Ok(thing) => things.push(thing),
+    let Given { mut files, directories, problems } = take_apart(open.items, &handles).await;
+    opened.problems = problems;
+    let mut chunks = None;
+    let mut snapshots = Vec::new();
+    for (directory, wanted) in directories {
+        match look(task, directory, &mut files, &mut chunks).await {
+            Ok(Some(store)) => {
+                opened.stores.push(store.info(task).await?);
+                snapshots.extend(wanted.into_iter().map(|wanted| (store.clone(), wanted)));
+            }
+            Ok(None) => {}
             Err(problem) => opened.problems.push(problem),
         }
     }
-    for document in group(task, things).await? {
-        opened.documents.push(document.describe());
-        if document.is_archive() {
-            *document.state.borrow_mut() = State::Loading(0);
-            let background = task.worker().background(&document);
-            task.worker().host().spawn(Box::pin(load::decode(background, document)));
+    let is_alone = files.len() == 1;
+    let mut things = Vec::new();
+    for (folder, file) in files {
+        match Thing::new(task, &folder, file, chunks.as_ref()).await {
+            // Of a folder only what is known counts.
+            Ok(thing) if !folder.is_empty() && !is_alone && thing.is_foreign() => {}
+            Ok(thing) => things.push(thing),
+            Err(problem) => opened.problems.push(problem),
         }
+        task.breathe().await?;
+    }
+    if let Some(chunks) = &chunks {
+        things.extend(waiting(task, chunks).await);
+    }
+    group::group(task, things, &mut opened).await?;
+    for (store, wanted) in snapshots {
+        match store.open_archive(task, &wanted).await {
+            Ok(things) => group::group(task, things, &mut opened).await?,
+            Err(problem) => opened.problems.push(problem),
+        }
+    }
+    if opened == Opened::default() {
+        let message = "Nothing in this can be shown: no archive, index, blob or datastore was found.";
+        opened.problems.push(problem::new(ProblemKind::Foreign, message));
     }
     Ok(opened)
 }
 
-async fn thing(task: &Task, item: Item, handles: &[Handle]) -> Result<Thing, Problem> {
-    let (source, name) = match item {
-        Item::File { handle, path } => {
-            let handle =
-                handles.get(handle as usize).ok_or_else(|| problem::request("There is no such file."))?;
-            let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
-            (handle.file(&name)?, name)
+/// Tells files from directories; files with a path are those of a folder.
+async fn take_apart(items: Vec<Item>, handles: &[Handle]) -> Given {
+    let mut given = Given::default();
+    let mut folders: BTreeMap<String, Vec<(String, Handle)>> = BTreeMap::new();
+    for item in items {
+        match one(item, handles, &mut folders).await {
+            Ok(Some(One::File(file))) => given.files.push((String::new(), file)),
+            Ok(Some(One::Directory(directory, wanted))) => given.directories.push((directory, wanted)),
+            Ok(None) => {}
+            Err(problem) => given.problems.push(problem),
         }
-        _ => return problem::absent("open"),
-    };
-    let source: Rc<dyn Source> = Rc::new(Cached::new(source, task.worker().blocks.clone()));
-    let looks = sniff::sniff(&*source).await?;
-    Ok(Thing { name, source, looks })
+    }
+    for (name, files) in folders {
+        given.directories.push((Rc::new(Paths::new(name, files)), Vec::new()));
+    }
+    given
 }
 
-/// Makes documents of things; those that belong together become one.
-async fn group(task: &Task, mut things: Vec<Thing>) -> Result<Vec<Rc<Document>>, Problem> {
+enum One {
+    File(Rc<dyn Source>),
+    Directory(Rc<dyn Directory>, Vec<SnapshotRef>),
+}
+
+async fn one(
+    item: Item,
+    handles: &[Handle],
+    folders: &mut BTreeMap<String, Vec<(String, Handle)>>,
+) -> Result<Option<One>, Problem> {
+    let handle = |number: u32| {
+        handles
+            .get(number as usize)
+            .ok_or_else(|| problem::request("There is no such file beside the request."))
+    };
+    match item {
+        Item::File { handle: number, path } => {
+            if let Some((folder, path)) = path.split_once('/') {
+                folders
+                    .entry(folder.to_owned())
+                    .or_default()
+                    .push((path.to_owned(), handle(number)?.clone()));
+                return Ok(None);
+            }
+            Ok(Some(One::File(handle(number)?.file(&path)?)))
+        }
+        Item::Directory { handle: number, name } => {
+            Ok(Some(One::Directory(handle(number)?.directory(&name)?, Vec::new())))
+        }
+        item => remote(item).await.map(Some),
+    }
+}
+
+/// What lies behind addresses.
+#[cfg(target_arch = "wasm32")]
+async fn remote(item: Item) -> Result<One, Problem> {
+    use super::source::url::{Served, Url};
+
+    Ok(match item {
+        Item::Url { url } => {
+            let path = url.split(['?', '#']).next().unwrap_or(&url);
+            let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or(&url);
+            let name = js_sys::decode_uri_component(name).map_or_else(|_| name.to_owned(), String::from);
+            let file = Url::probe(&url, name.clone()).await?.ok_or_else(|| {
+                let message = format!("There is nothing at {url} (status 404).");
+                problem::about(ProblemKind::Missing, &name, message)
+            })?;
+            One::File(Rc::new(file))
+        }
+        Item::Served { url, name, size } => One::File(Rc::new(Url::new(url, name, size))),
+        Item::ServedDirectory { url, name, open } => One::Directory(Rc::new(Served::new(url, name)), open),
+        Item::File { .. } | Item::Directory { .. } => return Err(problem::request("This is no address.")),
+    })
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn remote(_item: Item) -> Result<One, Problem> {
+    Err(problem::request("Addresses are read in the browser only."))
+}
+
+/// Looks at a directory: a datastore is kept and given back, chunks serve all indexes, files join the others.
+async fn look(
+    task: &Task,
+    directory: Rc<dyn Directory>,
+    files: &mut Vec<(String, Rc<dyn Source>)>,
+    chunks: &mut Option<Chunks>,
+) -> Result<Option<Rc<Store>>, Problem> {
     let worker = task.worker();
-    let mut payloads: Vec<Thing> = things.extract_if(.., |thing| thing.looks == Looks::Payload).collect();
-    let mut documents = Vec::new();
-    for Thing { name, source, looks } in things {
-        let kind = match looks {
-            Looks::Archive { split: true } => Kind::Split,
-            Looks::Archive { split: false } => Kind::Unified,
-            _ => Kind::Foreign,
-        };
-        let document = worker.add(|id| Document::new(id, name.clone(), kind, source));
-        if kind == Kind::Split {
-            let base = name.trim_end_matches(".mpxar");
-            let mate = payloads.iter().position(|payload| payload.name.trim_end_matches(".ppxar") == base);
-            if let Some(at) = mate.or((!payloads.is_empty()).then_some(0)) {
-                let payload = payloads.remove(at);
-                *document.title.borrow_mut() = format!("{name} + {}", payload.name);
-                document.set_payload(Some(payload.source), None);
-            } else {
-                *document.hint.borrow_mut() = Some("Drop the .ppxar beside it to see contents.".to_owned());
+    let chunk_store = |arrangement| {
+        ChunkStore::new(directory.clone(), arrangement, worker.chunks.clone(), worker.host().clone())
+    };
+    match folder::look(&directory).await? {
+        Folder::Store { has_chunks } => {
+            let chunks = has_chunks.then(|| chunk_store(Arrangement::Store));
+            Ok(Some(worker.add_store(|id| Store::new(id, directory.clone(), chunks))))
+        }
+        Folder::Chunks(arrangement) => {
+            *chunks = Some(Chunks { store: chunk_store(arrangement), key: None });
+            Ok(None)
+        }
+        Folder::Files(names) => {
+            for name in names {
+                if let Some(file) = directory.file(&name).await? {
+                    files.push((directory.name().to_owned(), file));
+                }
+                task.breathe().await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// Indexes that are open and have waited for chunks.
+async fn waiting(task: &Task, chunks: &Chunks) -> Vec<Thing> {
+    let mut things = Vec::new();
+    for document in task.worker().documents() {
+        if document.kind.get() == Kind::DynamicIndex
+            && let Some(index) = document.index()
+        {
+            let mut thing = Thing::of_index(&document, index);
+            thing.resolve(chunks).await;
+            if !thing.is_bare_index() {
+                things.push(thing);
             }
         }
-        documents.push(document);
     }
-    for Thing { name, source, .. } in payloads {
-        documents.push(worker.add(|id| Document::new(id, name, Kind::Payload, source)));
-    }
-    Ok(documents)
+    things
 }
 
 /// Opens an archive of a snapshot.
-pub async fn snapshot(_task: &Task, _open: OpenSnapshot) -> Result<Opened, Problem> {
-    problem::absent("open")
+pub async fn snapshot(task: &Task, open: OpenSnapshot) -> Result<Opened, Problem> {
+    let store = task.worker().store(open.store)?;
+    let things = store.open_archive(task, &open.snapshot).await?;
+    let mut opened = Opened::default();
+    group::group(task, things, &mut opened).await?;
+    Ok(opened)
 }
 
 /// Lists a datastore.
-pub async fn store(_task: &Task, _query: StoreQuery) -> Result<StoreListing, Problem> {
-    problem::absent("store")
+pub async fn store(task: &Task, query: StoreQuery) -> Result<StoreListing, Problem> {
+    let store = task.worker().store(query.store)?;
+    Ok(match query.group {
+        None => StoreListing::Groups(store.groups(task, &query.namespace).await?),
+        Some(group) => StoreListing::Snapshots(store.snapshots(task, &query.namespace, &group).await?),
+    })
 }
 
 /// Takes a key.
-pub async fn key(_task: &Task, _key: Key) -> Result<KeyInfo, Problem> {
-    problem::absent("key")
-}
-
-impl Handle {
-    /// The file that it is.
-    fn file(&self, _name: &str) -> Result<Rc<dyn Source>, Problem> {
-        match self {
-            #[cfg(target_arch = "wasm32")]
-            Self::Js(value) => {
-                use wasm_bindgen::JsCast as _;
-                let blob = value.dyn_ref::<web_sys::Blob>().cloned();
-                let blob = blob.ok_or_else(|| {
-                    problem::about(crate::protocol::ProblemKind::Request, _name, "This is no file.")
-                })?;
-                Ok(Rc::new(super::source::blob::Blob::new(_name.to_owned(), blob)))
-            }
-            Self::Source(source) => Ok(source.clone()),
-        }
-    }
+pub async fn key(task: &Task, key: Key) -> Result<KeyInfo, Problem> {
+    keys::take(task, "The key file", &key.file, &key.passphrase).await
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob as JsBlob;
@@ -18,7 +18,7 @@ pub struct Blob {
     size: u64,
     blob: JsBlob,
     /// What is on its way.
-    ahead: RefCell<Option<(Range<u64>, Promise)>>,
+    ahead: RefCell<Option<(Range<u64>, JsFuture)>>,
 }
 
 impl Blob {
@@ -27,9 +27,11 @@ impl Blob {
         Self { name, size: blob.size() as u64, blob, ahead: RefCell::default() }
     }
 
-    fn start(&self, range: &Range<u64>) -> Result<Promise, JsValue> {
+    /// Begins to read. A failure is heard from now on, whether anybody waits for it or not.
+    fn start(&self, range: &Range<u64>) -> Result<JsFuture, JsValue> {
         // Positions below 2^53 are exact.
-        Ok(self.blob.slice_with_f64_and_f64(range.start as f64, range.end as f64)?.array_buffer())
+        let part = self.blob.slice_with_f64_and_f64(range.start as f64, range.end as f64)?;
+        Ok(JsFuture::from(part.array_buffer()))
     }
 
     fn problem(&self, offset: u64, error: &JsValue) -> Problem {
@@ -57,11 +59,11 @@ impl Source for Blob {
             check_range(self, offset, buffer.len())?;
             let range = offset..offset + buffer.len() as u64;
             let ahead = self.ahead.borrow_mut().take_if(|(ahead, _)| *ahead == range);
-            let promise = match ahead {
-                Some((_, promise)) => promise,
+            let bytes = match ahead {
+                Some((_, bytes)) => bytes,
                 None => self.start(&range).map_err(|error| self.problem(offset, &error))?,
             };
-            let bytes = JsFuture::from(promise).await.map_err(|error| self.problem(offset, &error))?;
+            let bytes = bytes.await.map_err(|error| self.problem(offset, &error))?;
             let bytes: ArrayBuffer = bytes.unchecked_into();
             let view = Uint8Array::new(&bytes);
             if view.length() as usize != buffer.len() {
@@ -76,7 +78,7 @@ impl Source for Blob {
     fn will_read(&self, range: Range<u64>) {
         let range = range.start..range.end.min(self.size);
         if !range.is_empty() {
-            *self.ahead.borrow_mut() = self.start(&range).ok().map(|promise| (range, promise));
+            *self.ahead.borrow_mut() = self.start(&range).ok().map(|bytes| (range, bytes));
         }
     }
 }

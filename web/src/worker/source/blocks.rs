@@ -12,11 +12,16 @@ const BLOCK: u64 = 256 << 10;
 /// Blocks that are kept.
 const KEPT: usize = 64;
 
+/// A source and the number of a block in it.
+type Name = (u32, u64);
+
+/// When a block was used last, and its bytes.
+type Kept = (u64, Rc<[u8]>);
+
 /// Blocks of all sources; the one that was not used for longest gives way.
 #[derive(Default)]
 pub struct Blocks {
-    /// By source and number: when it was used last, the bytes.
-    kept: RefCell<HashMap<(u32, u64), (u64, Rc<[u8]>)>>,
+    kept: RefCell<HashMap<Name, Kept>>,
     clock: Cell<u64>,
     next_source: Cell<u32>,
     read: Cell<u64>,
@@ -42,7 +47,7 @@ impl Blocks {
         self.clock.get()
     }
 
-    fn get(&self, key: (u32, u64)) -> Option<Rc<[u8]>> {
+    fn get(&self, key: Name) -> Option<Rc<[u8]>> {
         let now = self.tick();
         let mut kept = self.kept.borrow_mut();
         let (used, bytes) = kept.get_mut(&key)?;
@@ -50,7 +55,7 @@ impl Blocks {
         Some(bytes.clone())
     }
 
-    fn put(&self, key: (u32, u64), bytes: Rc<[u8]>) {
+    fn put(&self, key: Name, bytes: Rc<[u8]>) {
         let now = self.tick();
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= KEPT {

@@ -3,7 +3,13 @@
 #[cfg(target_arch = "wasm32")]
 pub mod blob;
 pub mod blocks;
+pub mod chunked;
+pub mod directory;
+#[cfg(target_arch = "wasm32")]
+pub mod folder;
 pub mod memory;
+#[cfg(target_arch = "wasm32")]
+pub mod url;
 
 use std::ops::Range;
 
@@ -30,6 +36,11 @@ pub trait Source {
 
     /// Bytes around `offset` that are read together at the price of one (a chunk).
     fn unit(&self, _offset: u64) -> Option<Range<u64>> {
+        None
+    }
+
+    /// The chunks that hold it, if chunks do.
+    fn chunks(&self) -> Option<&chunked::Chunked> {
         None
     }
 }

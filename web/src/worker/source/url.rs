@@ -1,0 +1,336 @@
+//! Files behind addresses, read by Range.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+use js_sys::{Array, Uint8Array};
+use serde::Deserialize;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{
+    Headers, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestInit, Response,
+    WorkerGlobalScope,
+};
+
+use super::directory::{Directory, Listed, Looking};
+use super::{Reading, Source, check_range};
+use crate::protocol::{Problem, ProblemKind};
+use crate::worker::{port, problem};
+
+/// Most bytes of a file that is read as a whole because its server knows no Range.
+const WHOLE: u64 = 64 << 20;
+/// Bytes of a listing.
+const LISTING: u64 = 256 << 20;
+
+/// What tells one state of a file from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Stamp {
+    etag: Option<String>,
+    modified: Option<String>,
+}
+
+impl Stamp {
+    fn of(response: &Response) -> Self {
+        let header = |name| response.headers().get(name).ok().flatten();
+        Self { etag: header("etag"), modified: header("last-modified") }
+    }
+}
+
+/// A file behind an address.
+pub struct Url {
+    name: String,
+    url: String,
+    size: u64,
+    /// As it was at the first answer.
+    stamp: RefCell<Option<Stamp>>,
+    /// All of it, where the server knows no Range.
+    whole: Option<Vec<u8>>,
+    /// What is on its way.
+    ahead: RefCell<Option<(Range<u64>, JsFuture)>>,
+}
+
+impl Url {
+    /// A file whose size is known.
+    pub fn new(url: String, name: String, size: u64) -> Self {
+        Self { name, url, size, stamp: RefCell::default(), whole: None, ahead: RefCell::default() }
+    }
+
+    /// Asks how large a file is. `None` if there is none.
+    ///
+    /// # Errors
+    /// It cannot be reached, or is too large for a server without Range.
+    pub async fn probe(url: &str, name: String) -> Result<Option<Self>, Problem> {
+        let response = get(url, &name, Some(0..1)).await?;
+        let size = match response.status() {
+            404 => return Ok(None),
+            206 => match total(&response) {
+                Some(size) => size,
+                // A server elsewhere did not allow the page to see it.
+                None => length_by_head(url, &name).await?,
+            },
+            // There is not even one byte.
+            416 => 0,
+            200 => {
+                let stamp = RefCell::new(Some(Stamp::of(&response)));
+                let whole = body(&response, &name, WHOLE).await?.ok_or_else(|| {
+                    let message = format!(
+                        "{name} is larger than {} MiB and its server sends only whole files (it does not know \
+                        Range requests): download it and drop the file here.",
+                        WHOLE >> 20
+                    );
+                    problem::about(ProblemKind::Limit, &name, message)
+                })?;
+                let (url, size, ahead) = (url.to_owned(), whole.len() as u64, RefCell::default());
+                return Ok(Some(Self { name, url, size, stamp, whole: Some(whole), ahead }));
+            }
+            status => return Err(refused(&name, status)),
+        };
+        let file = Self::new(url.to_owned(), name, size);
+        *file.stamp.borrow_mut() = Some(Stamp::of(&response));
+        Ok(Some(file))
+    }
+
+    /// Sends a request. Its failure is heard from now on, whether anybody waits for it or not.
+    fn start(&self, range: Range<u64>) -> JsFuture {
+        let (url, name) = (self.url.clone(), self.name.clone());
+        JsFuture::from(future_to_promise(async move {
+            let answer = async {
+                let response = get(&url, &name, Some(range.clone())).await?;
+                match response.status() {
+                    206 => {}
+                    // All of a file that is asked for as a whole.
+                    200 if range.start == 0 => {}
+                    status => return Err(refused(&name, status)),
+                }
+                let failed = || unreachable(&name);
+                let bytes = JsFuture::from(response.array_buffer().map_err(|_| failed())?).await;
+                Ok(Array::of2(&response, &bytes.map_err(|_| failed())?).into())
+            };
+            // Problems pass through the promise as plain data.
+            answer
+                .await
+                .map_err(|problem: Problem| serde_wasm_bindgen::to_value(&problem).unwrap_or(JsValue::NULL))
+        }))
+    }
+
+    fn changed(&self, offset: u64) -> Problem {
+        let message = format!("{} changed on its server since it was opened: open it again.", self.name);
+        Problem { offset: Some(offset), ..problem::about(ProblemKind::Read, &self.name, message) }
+    }
+}
+
+impl Source for Url {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Reading<'a> {
+        Box::pin(async move {
+            check_range(self, offset, buffer.len())?;
+            if buffer.is_empty() {
+                return Ok(());
+            }
+            if let Some(whole) = &self.whole {
+                buffer.copy_from_slice(&whole[offset as usize..offset as usize + buffer.len()]);
+                return Ok(());
+            }
+            let range = offset..offset + buffer.len() as u64;
+            let ahead = self.ahead.borrow_mut().take_if(|(ahead, _)| *ahead == range);
+            let answer = ahead.map_or_else(|| self.start(range), |(_, answer)| answer);
+            let answer = answer.await.map_err(|error| {
+                serde_wasm_bindgen::from_value(error).unwrap_or_else(|_| unreachable(&self.name))
+            })?;
+            let answer: Array = answer.unchecked_into();
+            let response: Response = answer.get(0).unchecked_into();
+            let bytes: js_sys::ArrayBuffer = answer.get(1).unchecked_into();
+            let stamp = Stamp::of(&response);
+            let first = self.stamp.borrow_mut().get_or_insert_with(|| stamp.clone()).clone();
+            let is_same_size = total(&response).is_none_or(|total| total == self.size);
+            let view = Uint8Array::new(&bytes);
+            if first != stamp || !is_same_size || view.length() as usize != buffer.len() {
+                return Err(self.changed(offset));
+            }
+            view.copy_to(buffer);
+            port::release(&bytes);
+            Ok(())
+        })
+    }
+
+    fn will_read(&self, range: Range<u64>) {
+        let range = range.start..range.end.min(self.size);
+        if !range.is_empty() && self.whole.is_none() {
+            *self.ahead.borrow_mut() = Some((range.clone(), self.start(range)));
+        }
+    }
+}
+
+/// A folder that the page's own server offers: `list/PATH` and `file/PATH` below its address.
+pub struct Served {
+    name: String,
+    url: String,
+}
+
+/// A row of a listing.
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    dir: bool,
+}
+
+impl Served {
+    /// A folder under an address that ends with a slash.
+    pub const fn new(url: String, name: String) -> Self {
+        Self { name, url }
+    }
+
+    fn address(&self, what: &str, path: &str) -> String {
+        let path: Vec<String> =
+            path.split('/').map(|part| js_sys::encode_uri_component(part).into()).collect();
+        format!("{}{what}/{}", self.url, path.join("/"))
+    }
+}
+
+impl Directory for Served {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn list<'a>(&'a self, path: &'a str) -> Looking<'a, Vec<Listed>> {
+        Box::pin(async move {
+            let Some(text) = fetch(&self.address("list", path), path, LISTING).await? else {
+                return Ok(None);
+            };
+            let rows: Vec<Row> = serde_json::from_slice(&text).map_err(|error| {
+                let message = format!("The server's listing of {path} cannot be read: {error}.");
+                problem::about(ProblemKind::Read, path, message)
+            })?;
+            Ok(Some(rows.into_iter().map(|row| Listed { name: row.name, is_directory: row.dir }).collect()))
+        })
+    }
+
+    fn file<'a>(&'a self, path: &'a str) -> Looking<'a, Rc<dyn Source>> {
+        Box::pin(async move {
+            let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+            let file = Url::probe(&self.address("file", path), name).await?;
+            Ok(file.map(|file| Rc::new(file) as Rc<dyn Source>))
+        })
+    }
+
+    fn has<'a>(&'a self, path: &'a str) -> LocalBoxFuture<'a, Result<bool, Problem>> {
+        Box::pin(async move {
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let listed = self.list(parent).await?.unwrap_or_default();
+            Ok(listed.iter().any(|one| one.name == name && one.is_directory))
+        })
+    }
+
+    fn read<'a>(&'a self, path: &'a str, limit: u64) -> Looking<'a, Vec<u8>> {
+        Box::pin(async move { fetch(&self.address("file", path), path, limit).await })
+    }
+}
+
+/// All bytes behind an address; `None` if there is nothing.
+async fn fetch(url: &str, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Problem> {
+    let response = get(url, name, None).await?;
+    match response.status() {
+        200 => {}
+        404 => return Ok(None),
+        status => return Err(refused(name, status)),
+    }
+    let bytes = body(&response, name, limit).await?;
+    let message = || format!("{name} has more than {limit} bytes, which is more than was expected.");
+    Ok(Some(bytes.ok_or_else(|| problem::about(ProblemKind::Limit, name, message()))?))
+}
+
+/// Sends a request; its status was not looked at.
+async fn get(url: &str, name: &str, range: Option<Range<u64>>) -> Result<Response, Problem> {
+    send(url, name, "GET", range).await
+}
+
+async fn send(url: &str, name: &str, method: &str, range: Option<Range<u64>>) -> Result<Response, Problem> {
+    let failed = || unreachable(name);
+    let init = RequestInit::new();
+    init.set_method(method);
+    // Cookies go to the page's own server at most; the browser's own cache would hold gigabytes.
+    init.set_credentials(RequestCredentials::SameOrigin);
+    init.set_cache(RequestCache::NoStore);
+    if let Some(range) = range {
+        let headers = Headers::new().map_err(|_| failed())?;
+        let value = format!("bytes={}-{}", range.start, range.end - 1);
+        headers.set("Range", &value).map_err(|_| failed())?;
+        init.set_headers(&headers);
+    }
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(scope.fetch_with_str_and_init(url, &init)).await;
+    Ok(response.map_err(|_| failed())?.unchecked_into())
+}
+
+async fn length_by_head(url: &str, name: &str) -> Result<u64, Problem> {
+    let response = send(url, name, "HEAD", None).await?;
+    let length = response.headers().get("content-length").ok().flatten().and_then(|text| text.parse().ok());
+    length.filter(|_| response.ok()).ok_or_else(|| {
+        let message = format!(
+            "The server of {name} does not say how large it is: it must let other pages see the headers \
+            Content-Range or Content-Length (Access-Control-Expose-Headers)."
+        );
+        problem::about(ProblemKind::Read, name, message)
+    })
+}
+
+/// The size of the whole file, as the answer to a Range says.
+fn total(response: &Response) -> Option<u64> {
+    let text = response.headers().get("content-range").ok().flatten()?;
+    text.rsplit_once('/')?.1.parse().ok()
+}
+
+/// All bytes of an answer; `None` if there are more than `limit`.
+async fn body(response: &Response, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Problem> {
+    let failed = || unreachable(name);
+    let length =
+        response.headers().get("content-length").ok().flatten().and_then(|text| text.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(length.unwrap_or_default() as usize);
+    let Some(stream) = response.body() else { return Ok(Some(bytes)) };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    loop {
+        let next = JsFuture::from(reader.read()).await.map_err(|_| failed())?;
+        let next: js_sys::IteratorNext = next.unchecked_into();
+        if next.done() {
+            return Ok(Some(bytes));
+        }
+        let piece: Uint8Array = next.value().unchecked_into();
+        if bytes.len() as u64 + u64::from(piece.length()) > limit {
+            let _ = reader.cancel();
+            return Ok(None);
+        }
+        let start = bytes.len();
+        bytes.resize(start + piece.length() as usize, 0);
+        piece.copy_to(&mut bytes[start..]);
+    }
+}
+
+fn unreachable(name: &str) -> Problem {
+    let message = format!(
+        "{name} cannot be fetched: the network failed, or its server does not let other pages read it (CORS)."
+    );
+    problem::about(ProblemKind::Read, name, message)
+}
+
+fn refused(name: &str, status: u16) -> Problem {
+    let reason = match status {
+        401 | 403 => "its server does not allow it",
+        404 | 410 => "it is not there",
+        416 => "it is shorter than it was when it was opened",
+        500.. => "its server failed",
+        _ => "its server gave an answer that was not expected",
+    };
+    problem::about(ProblemKind::Read, name, format!("{name} cannot be fetched: {reason} (status {status})."))
+}
