@@ -2,6 +2,7 @@
 
 mod bench;
 mod inspect;
+mod key;
 mod store;
 
 use std::ffi::OsString;
@@ -17,6 +18,10 @@ use crate::store::{Namespace, SnapshotName};
 
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
 pub use self::inspect::Inspect;
+pub use self::key::{
+    CryptArgs, CryptModeArg, KdfArg, KeyArgs, KeyCommand, KeyCreate, KeyImport, KeyProtection, KeyShow,
+    MasterImport, OpenArgs, PaperFormat, Paperkey,
+};
 pub use self::store::{
     Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots, Status, Verify,
 };
@@ -193,6 +198,9 @@ pub struct List {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// `pxkit dump`
@@ -212,6 +220,9 @@ pub struct Dump {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// `pxkit extract`
@@ -234,6 +245,9 @@ pub struct Extract {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// Options of `extract` and `restore`.
@@ -301,6 +315,9 @@ pub struct Restore {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// `pxkit files`
@@ -314,6 +331,9 @@ pub struct Files {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// `pxkit catalog`
@@ -324,6 +344,9 @@ pub struct CatalogArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// `pxkit backup`
@@ -335,6 +358,9 @@ pub struct Backup {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub crypt: CryptArgs,
     /// Which files are read: all, into one archive with a catalog (legacy) or a split one (data), or what changed (metadata)
     #[arg(long, value_name = "MODE", default_value = "metadata")]
     pub change_detection_mode: DetectionMode,

@@ -1,4 +1,4 @@
-//! Big data: digests, and blobs compressed and decompressed. Core knows what the bytes of a blob mean, here is what costs time.
+//! Big data: digests, and blobs compressed, encrypted and back. Core knows what the bytes of a blob mean, here is what costs time.
 //!
 //! Contexts and buffers belong to the thread and are used again, so nothing is allocated for a chunk that is stored.
 
@@ -7,10 +7,12 @@ use std::fmt;
 use std::io::Read as _;
 
 use anyhow::Context as _;
-use pxkit_core::blob::{CryptMode, Frame, MAX_PLAIN_SIZE, check_length};
+use pxkit_core::blob::{CryptMode, Fingerprint, Frame, MAX_PLAIN_SIZE, Seal, check_length};
 use pxkit_core::format::{Digest, Error, MAX_CHUNK_SIZE};
 use sha2::{Digest as _, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
+
+use crate::crypt::EncryptionKey;
 
 /// How hard to compress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub enum DecodeError {
     Blob(Error),
     /// It is encrypted, and there is no key.
     Sealed,
+    /// It cannot be decrypted with the key of this fingerprint.
+    Unfit(Fingerprint),
     /// It is encrypted and should not be, or the other way round.
     Mode {
         /// What it should be.
@@ -58,7 +62,12 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blob(error) => write!(f, "damaged: {error}"),
-            Self::Sealed => f.write_str("encrypted, and this version cannot decrypt"),
+            Self::Sealed => f.write_str("encrypted, and there is no key; name one with --keyfile"),
+            Self::Unfit(key) => write!(
+                f,
+                "cannot be decrypted with key {}: it was encrypted with another one, or changed since",
+                key.short()
+            ),
             Self::Mode { expected: CryptMode::Encrypt } => {
                 f.write_str("not encrypted, although the manifest says that the file is")
             }
@@ -114,15 +123,16 @@ fn with_zstd<T>(work: impl FnOnce(&mut Zstd) -> T) -> std::io::Result<T> {
 /// # Errors
 /// More than 128 MiB, no memory for the compressor, or that of `then`.
 pub fn encode<T>(plain: &[u8], then: impl FnOnce(&Frame<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    encode_with(Effort::Fast, plain, then)
+    encode_with(Effort::Fast, None, plain, then)
 }
 
-/// As [`encode`], with another effort.
+/// As [`encode`], with another effort, and encrypted if there is a key.
 ///
 /// # Errors
-/// Those of [`encode`].
+/// Those of [`encode`]; the system has no random numbers.
 pub fn encode_with<T>(
     effort: Effort,
+    key: Option<&EncryptionKey>,
     plain: &[u8],
     then: impl FnOnce(&Frame<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
@@ -137,7 +147,18 @@ pub fn encode_with<T>(
         let target = &mut zstd.buffer[..plain.len()];
         let compressed = zstd.compressor.compress_to_buffer(plain, target).ok();
         let frame = Frame::choose(plain, compressed.map(|len| &zstd.buffer[..len]))?;
-        let result = then(&frame);
+        let result = match key {
+            None => then(&frame),
+            Some(key) => {
+                let (compressed, len) = (frame.compressed, frame.data.len());
+                let data = &mut zstd.buffer[..len];
+                if !compressed {
+                    data.copy_from_slice(plain);
+                }
+                let seal = Some(key.encrypt(data)?);
+                then(&Frame { compressed, seal, data })
+            }
+        };
         if zstd.buffer.len() > KEPT {
             zstd.buffer = Vec::new();
         }
@@ -146,19 +167,30 @@ pub fn encode_with<T>(
     .context("cannot start the compressor")?
 }
 
-/// The plain bytes of a chunk, checked in the order of the specification (7.6): CRC, kind, length, digest.
+/// The plain bytes of a chunk, checked in the order of the specification (7.6): CRC, kind, tag, length, digest. An encrypted one is
+/// decrypted where it is.
 ///
 /// # Errors
 /// As [`DecodeError`] says.
-pub fn decode_chunk(blob: &[u8], digest: &Digest, len: u64, mode: CryptMode) -> Result<Vec<u8>, DecodeError> {
-    let frame = check_mode(blob, mode)?;
-    let data = open_seal(&frame)?;
+pub fn decode_chunk(
+    blob: &mut [u8],
+    digest: &Digest,
+    len: u64,
+    mode: CryptMode,
+    key: Option<&EncryptionKey>,
+) -> Result<Vec<u8>, DecodeError> {
+    let Frame { compressed, seal, data } = check_mode(blob, mode)?;
+    let start = blob.len() - data.len();
+    let data = open_seal(seal, &mut blob[start..], key)?;
     if len > MAX_CHUNK_SIZE {
         check_length(len, MAX_CHUNK_SIZE)?;
     }
-    let plain = if frame.compressed { decompress_known(data, len)? } else { data.to_vec() };
+    let plain = if compressed { decompress_known(data, len)? } else { data.to_vec() };
     check_length(len, plain.len() as u64)?;
-    let got = self::digest(&plain);
+    let got = match key {
+        Some(key) if mode == CryptMode::Encrypt => key.digest(&plain),
+        _ => self::digest(&plain),
+    };
     if got != *digest {
         return Err(DecodeError::Digest { expected: *digest, got });
     }
@@ -177,14 +209,16 @@ pub fn check_mode(blob: &[u8], mode: CryptMode) -> Result<Frame<'_>, DecodeError
     Ok(frame)
 }
 
-/// The plain bytes of a blob of its own, at most 128 MiB. Whether it is encrypted stands in its magic number.
+/// The plain bytes of a blob of its own, at most 128 MiB. Whether it is encrypted stands in its magic number; then it is decrypted where
+/// it is.
 ///
 /// # Errors
 /// As [`DecodeError`] says.
-pub fn decode_blob(blob: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let frame = Frame::parse(blob)?;
-    let data = open_seal(&frame)?;
-    if !frame.compressed {
+pub fn decode_blob(blob: &mut [u8], key: Option<&EncryptionKey>) -> Result<Vec<u8>, DecodeError> {
+    let Frame { compressed, seal, data } = Frame::parse(blob)?;
+    let start = blob.len() - data.len();
+    let data = open_seal(seal, &mut blob[start..], key)?;
+    if !compressed {
         return Ok(data.to_vec());
     }
     let wrong = |error: std::io::Error| DecodeError::Zstd(error.to_string());
@@ -198,12 +232,17 @@ pub fn decode_blob(blob: &[u8]) -> Result<Vec<u8>, DecodeError> {
     Ok(plain)
 }
 
-/// The data below the encryption. The cipher has its place here, with the key that a caller gives.
-fn open_seal<'a>(frame: &Frame<'a>) -> Result<&'a [u8], DecodeError> {
-    match frame.seal {
-        None => Ok(frame.data),
-        Some(_) => Err(DecodeError::Sealed),
+/// The data below the encryption, where they are.
+fn open_seal<'a>(
+    seal: Option<Seal>,
+    data: &'a mut [u8],
+    key: Option<&EncryptionKey>,
+) -> Result<&'a [u8], DecodeError> {
+    if let Some(seal) = seal {
+        let key = key.ok_or(DecodeError::Sealed)?;
+        key.decrypt(&seal, data).map_err(|_| DecodeError::Unfit(*key.fingerprint()))?;
     }
+    Ok(data)
 }
 
 /// Decompresses all frames of `data`, which must give not more than `len` bytes.
@@ -222,6 +261,14 @@ mod tests {
 
     fn encoded(plain: &[u8]) -> Vec<u8> {
         encode(plain, |frame| Ok(frame.to_vec())).unwrap()
+    }
+
+    fn open(blob: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        decode_blob(&mut blob.to_vec(), None)
+    }
+
+    fn chunk(blob: &[u8], digest: &Digest, len: u64, mode: CryptMode) -> Result<Vec<u8>, DecodeError> {
+        decode_chunk(&mut blob.to_vec(), digest, len, mode, None)
     }
 
     fn hex(text: &str) -> Vec<u8> {
@@ -261,7 +308,7 @@ mod tests {
         let blob = encoded(&zeros);
         assert_eq!(blob.len(), 159);
         let name = digest(&zeros);
-        assert_eq!(decode_chunk(&blob, &name, 4 << 20, CryptMode::None).unwrap(), zeros);
+        assert_eq!(chunk(&blob, &name, 4 << 20, CryptMode::None).unwrap(), zeros);
     }
 
     #[test]
@@ -271,13 +318,10 @@ mod tests {
             "31b958426fb6a37f 70068143 28b52ffd608402b50100d40254686520717569636b2062726f776e20666f78206a\
             756d7073206f76657220746865206c617a7920646f672e200100a50a2b5506",
         );
-        assert_eq!(decode_blob(&blob).unwrap(), fox.as_bytes());
-        assert_eq!(
-            decode_chunk(&blob, &digest(fox.as_bytes()), 900, CryptMode::SignOnly).unwrap(),
-            fox.as_bytes()
-        );
+        assert_eq!(open(&blob).unwrap(), fox.as_bytes());
+        assert_eq!(chunk(&blob, &digest(fox.as_bytes()), 900, CryptMode::SignOnly).unwrap(), fox.as_bytes());
         let zeros = hex("31b958426fb6a37f a75e57c2 28b52ffd60e8024d00001000000100e32b8005");
-        assert_eq!(decode_blob(&zeros).unwrap(), [0; 1000]);
+        assert_eq!(open(&zeros).unwrap(), [0; 1000]);
     }
 
     fn framed(compressed: &[u8]) -> Vec<u8> {
@@ -297,8 +341,8 @@ mod tests {
         data.extend(zstd::bulk::compress(&second, 3).unwrap());
         let plain = [first, second].concat();
         let blob = framed(&data);
-        assert_eq!(decode_blob(&blob).unwrap(), plain);
-        assert_eq!(decode_chunk(&blob, &digest(&plain), 53_000, CryptMode::None).unwrap(), plain);
+        assert_eq!(open(&blob).unwrap(), plain);
+        assert_eq!(chunk(&blob, &digest(&plain), 53_000, CryptMode::None).unwrap(), plain);
     }
 
     /// Behaviours 15, 17, 18.
@@ -307,7 +351,7 @@ mod tests {
         let (plain, name) = (vec![1; 1000], digest(&[1; 1000]));
         let blob = encoded(&plain);
         let decode =
-            |blob: &[u8], len, mode| decode_chunk(blob, &name, len, mode).map_err(|error| error.to_string());
+            |blob: &[u8], len, mode| chunk(blob, &name, len, mode).map_err(|error| error.to_string());
         assert!(decode(&blob, 999, CryptMode::None).unwrap_err().contains("cannot be decompressed"));
         assert!(
             decode(&blob, 1001, CryptMode::None)
@@ -319,8 +363,8 @@ mod tests {
         let sealed = hex("7b6785be222d4cf0 bda8c6e8 101112131415161718191a1b1c1d1e1f \
             56579b9fc1fbde5047f143a4440d7c65 c23f560c885d1bf80479f20d96");
         assert!(decode(&sealed, 13, CryptMode::None).unwrap_err().contains("encrypted, although"));
-        assert!(decode(&sealed, 13, CryptMode::Encrypt).unwrap_err().contains("cannot decrypt"));
-        assert!(matches!(decode_blob(&sealed), Err(DecodeError::Sealed)));
+        assert!(decode(&sealed, 13, CryptMode::Encrypt).unwrap_err().contains("there is no key"));
+        assert!(matches!(open(&sealed), Err(DecodeError::Sealed)));
         assert!(check_mode(&sealed, CryptMode::Encrypt).is_ok());
         let other = encoded(&[2; 1000]);
         assert!(decode(&other, 1000, CryptMode::None).unwrap_err().contains(&name.to_string()));
@@ -341,8 +385,8 @@ mod tests {
     fn what_decompresses_to_too_much_is_refused() {
         let bomb = framed(&zstd::bulk::compress(&vec![0; 129 << 20], 1).unwrap());
         assert!(bomb.len() < 20_000);
-        assert!(decode_blob(&bomb).unwrap_err().to_string().contains("more than 134217728 bytes"));
+        assert!(open(&bomb).unwrap_err().to_string().contains("more than 134217728 bytes"));
         let name = Digest::default();
-        assert!(matches!(decode_chunk(&bomb, &name, 4096, CryptMode::None), Err(DecodeError::Zstd(_))));
+        assert!(matches!(chunk(&bomb, &name, 4096, CryptMode::None), Err(DecodeError::Zstd(_))));
     }
 }

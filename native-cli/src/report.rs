@@ -121,6 +121,11 @@ impl Report {
         self.note("warning", AnsiColor::Yellow, what);
     }
 
+    /// Says what somebody should think about, although all is done as he asked.
+    pub fn caution(&self, what: impl Display) {
+        self.note("warning", AnsiColor::Yellow, what);
+    }
+
     /// Says that a part of the work failed.
     pub fn error(&self, what: impl Display) {
         self.warnings.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, bail};
 use pxkit::store::{OpenSnapshot, SnapshotId};
-use pxkit_core::blob::{BackupType, CryptMode, FileEntry, Manifest};
+use pxkit_core::blob::{BackupType, CryptMode, FileEntry, Frame, Manifest};
 use pxkit_core::format::Digest;
 use pxkit_core::index::{ChunkId, DynamicIndex, FixedIndex, WriteDynamic};
 use sha2::{Digest as _, Sha256};
@@ -121,19 +121,17 @@ impl OpenSnapshot for Memory {
         Ok(FixedIndex::parse(self.indexes.get(name).context("no such image")?)?)
     }
 
-    fn blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {
-        self.blobs.get(name).cloned().context("no such blob")
+    fn encoded_blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(Frame::choose(self.blobs.get(name).context("no such blob")?, None)?.to_vec())
     }
 
-    fn chunk(&self, digest: &Digest, len: u64, _: CryptMode) -> anyhow::Result<Vec<u8>> {
+    fn encoded_chunk(&self, digest: &Digest, blob: &mut Vec<u8>) -> anyhow::Result<()> {
         self.reads.lock().expect("no panic").push(*digest);
         if self.lost.contains(digest) {
             bail!("it is missing");
         }
         let bytes = self.chunks.get(digest).context("never was there")?;
-        if bytes.len() as u64 != len {
-            bail!("it has {} bytes, not {len}", bytes.len());
-        }
-        Ok(bytes.clone())
+        *blob = Frame::choose(bytes, None)?.to_vec();
+        Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use pxkit::crypt::{EncryptionKey, key_file};
 use sha2::{Digest as _, Sha256};
 
 use crate::manifest::Manifest;
@@ -27,6 +29,12 @@ pub fn read(name: &str) -> Vec<u8> {
 /// One of the archives: `kinds.pxar`, `kinds.mpxar`, `kinds.ppxar`.
 pub fn archive(name: &str) -> Vec<u8> {
     read(&format!("archives/{name}"))
+}
+
+/// The key of `host/enc` and `host/sign` in the datastore.
+pub fn key() -> Arc<EncryptionKey> {
+    let file = key_file::read_at(&path("key.json")).expect("a key file");
+    Arc::new(key_file::unlock(&file, || panic!("it has no passphrase")).expect("a key"))
 }
 
 /// The description of a golden tree.

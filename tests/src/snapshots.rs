@@ -10,13 +10,14 @@ use pxkit::backup::{Mode, Options, Small, Source, Summary, run};
 use pxkit::cli::{Extracting, Restore, Talk};
 use pxkit::cmd::restore::restore;
 use pxkit::codec;
+use pxkit::crypt::Crypt;
 use pxkit::report::{Outcome, Report};
 use pxkit::store::{
-    Backup, IndexWriter, Local, Namespace, NewSnapshot, OpenSnapshot, Options as StoreOptions, Repository,
-    SnapshotId, Stored, SyncLevel, Verdict,
+    Backup, IndexWriter, Local, Namespace, NewChunk, NewSnapshot, OpenSnapshot, Options as StoreOptions,
+    Repository, Snapshot, SnapshotId, Stored, SyncLevel, Verdict,
 };
 use pxkit::walk;
-use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
+use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::chunk::{Cuts, Sizes};
 use pxkit_core::decode::{Content, Finding, Irregularity};
 use pxkit_core::format::{Digest, Header, ItemType, PayloadRef, START_MARKER};
@@ -58,6 +59,7 @@ pub fn options(mode: Mode) -> Options {
         append: false,
         verbose: false,
         quiet: true,
+        crypt: Crypt::NONE,
     }
 }
 
@@ -145,7 +147,7 @@ impl Snapshots {
         manifest.files.push(index.finish().expect("written"));
         let mut index = backup.index("root.mpxar.didx").expect("an index");
         let digest = codec::digest(meta);
-        backup.insert(&digest, meta).expect("stored");
+        backup.insert(&NewChunk::plain(meta)).expect("stored");
         index.push(digest, meta.len() as u64).expect("written");
         manifest.files.push(index.finish().expect("written"));
         change(&mut manifest);
@@ -154,8 +156,8 @@ impl Snapshots {
     }
 
     /// Opens a snapshot.
-    pub fn open(&self, id: &SnapshotId) -> Arc<dyn OpenSnapshot> {
-        self.local.open(&Namespace::default(), id).expect("a finished snapshot")
+    pub fn open(&self, id: &SnapshotId) -> Snapshot {
+        self.local.open(&Namespace::default(), id).expect("a finished snapshot").into()
     }
 
     /// Restores `root.pxar` into a new directory.
@@ -172,6 +174,7 @@ impl Snapshots {
                 ..Extracting::default()
             },
             repository: Default::default(),
+            open: Default::default(),
         };
         assert_eq!(restore(self.open(id), &args).expect("restored"), Outcome::Complete);
         target
@@ -312,9 +315,9 @@ impl Backup for Watched {
         self.inner.touch(digest)
     }
 
-    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
+    fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored> {
         self.count()?;
-        self.inner.insert(digest, plain)
+        self.inner.insert(chunk)
     }
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
@@ -332,8 +335,8 @@ impl Backup for Watched {
         self.inner.scratch()
     }
 
-    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry> {
-        self.inner.blob(name, plain)
+    fn blob(&self, name: &str, encoded: &[u8]) -> anyhow::Result<()> {
+        self.inner.blob(name, encoded)
     }
 
     fn finish(self: Box<Self>, manifest: &Manifest) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-use pxkit::cli::{Dump, Extract, Extracting, LeaveOut, List, RepositoryArgs, Talk};
+use pxkit::cli::{Dump, Extract, Extracting, LeaveOut, List, OpenArgs, RepositoryArgs, Talk};
 use pxkit::cmd;
 use pxkit::report::Outcome;
 use pxkit_tests::canary::Place;
@@ -117,6 +117,7 @@ impl Bench {
             payload_input: (!rng.one_in(8)).then(|| rng.pick(&self.payloads).clone()),
             patterns,
             repository: RepositoryArgs::default(),
+            open: OpenArgs::default(),
             how: Extracting {
                 files_from: None,
                 allow_existing_dirs: rng.one_in(2),
@@ -174,11 +175,27 @@ impl Bench {
         let (long, json) = (rng.one_in(2), rng.one_in(2));
         let (patterns, verbose) = (args.patterns.clone(), rng.one_in(2));
         let repository = RepositoryArgs::default();
-        let list = List { archive, patterns, payload_input, long, json: json && !long, verbose, repository };
+        let list = List {
+            archive,
+            patterns,
+            payload_input,
+            long,
+            json: json && !long,
+            verbose,
+            repository,
+            open: OpenArgs::default(),
+        };
         // What they say is of no matter here.
         let _ = bounded(seen, bytes.len(), || cmd::list::run(&list));
         let List { archive, payload_input, repository, .. } = list;
-        let dump = Dump { archive, payload_input, json, findings: rng.one_in(4), repository };
+        let dump = Dump {
+            archive,
+            payload_input,
+            json,
+            findings: rng.one_in(4),
+            repository,
+            open: OpenArgs::default(),
+        };
         let _ = bounded(seen, bytes.len(), || cmd::dump::run(&dump));
     }
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::sync::Arc;
 
 use peak_alloc::PeakAlloc;
-use pxkit::cli::{Extracting, RepositoryArgs, Restore, Talk};
+use pxkit::cli::{Extracting, OpenArgs, RepositoryArgs, Restore, Talk};
 use pxkit::cmd::restore::restore;
+use pxkit::codec;
 use pxkit::report::Outcome;
 use pxkit::store::{OpenSnapshot, SnapshotId};
-use pxkit_core::blob::{BackupType, CryptMode, FileEntry, Manifest};
+use pxkit_core::blob::{BackupType, CryptMode, FileEntry, Frame, Manifest};
 use pxkit_core::format::{Digest, HEADER_SIZE, Header, ItemType};
 use pxkit_core::index::{DynamicIndex, FixedIndex, WriteDynamic};
 use pxkit_tests::disk::Scratch;
@@ -21,17 +22,17 @@ const CHUNK: u64 = 4 << 20;
 const CHUNKS: u64 = 120;
 const BOUND: usize = 150 << 20;
 
-/// A snapshot whose chunks are made when they are read: zeros, behind a header where contents begin.
+/// A snapshot whose chunks are made when they are read: zeros, behind a header where contents begin, and before the chunk's number.
 #[derive(Debug)]
 struct Zeros {
     id: SnapshotId,
     manifest: Manifest,
     meta: Vec<u8>,
+    /// Of the chunks of the payload; before the first file is one that no reference leads to.
+    digests: Vec<Digest>,
     /// Bytes of a file's contents.
     size: u64,
 }
-
-const META: Digest = Digest([255; 32]);
 
 impl Zeros {
     /// Files of so many chunks each.
@@ -47,7 +48,20 @@ impl Zeros {
         for file in 0..CHUNKS / chunks_of_file {
             maker.reference(format!("{file:03}").as_bytes(), CHUNK + file * chunks_of_file * CHUNK, size);
         }
-        Self { id, manifest, meta: maker.finish(), size }
+        let mut snapshot = Self { id, manifest, meta: maker.finish(), digests: Vec::new(), size };
+        snapshot.digests = (0..=CHUNKS).map(|number| codec::digest(&snapshot.bytes(number))).collect();
+        snapshot
+    }
+
+    /// What is in a chunk of the payload.
+    fn bytes(&self, number: u64) -> Vec<u8> {
+        let mut bytes = vec![0; CHUNK as usize];
+        let offset = (number.max(1) - 1) * CHUNK;
+        if offset.is_multiple_of(self.size + HEADER_SIZE as u64) {
+            bytes[..HEADER_SIZE].copy_from_slice(&Header::new(ItemType::Payload, self.size).to_bytes());
+        }
+        bytes[CHUNK as usize - 8..].copy_from_slice(&number.to_le_bytes());
+        bytes
     }
 }
 
@@ -64,14 +78,10 @@ impl OpenSnapshot for Zeros {
         let (mut writer, head) = WriteDynamic::new([0; 16], 0);
         let mut file = head.to_vec();
         if name == "a.mpxar.didx" {
-            file.extend_from_slice(&writer.push(META, self.meta.len() as u64)?.to_bytes());
+            let digest = codec::digest(&self.meta);
+            file.extend_from_slice(&writer.push(digest, self.meta.len() as u64)?.to_bytes());
         } else {
-            // Before the first file is what no reference leads to.
-            for chunk in 0..=CHUNKS {
-                let mut digest = Digest::default();
-                digest.0[0] = chunk as u8;
-                let offset = (chunk.max(1) - 1) * CHUNK;
-                digest.0[1] = u8::from(offset.is_multiple_of(self.size + HEADER_SIZE as u64));
+            for &digest in &self.digests {
                 file.extend_from_slice(&writer.push(digest, CHUNK)?.to_bytes());
             }
         }
@@ -82,19 +92,17 @@ impl OpenSnapshot for Zeros {
         anyhow::bail!("no image")
     }
 
-    fn blob(&self, _: &str) -> anyhow::Result<Vec<u8>> {
+    fn encoded_blob(&self, _: &str) -> anyhow::Result<Vec<u8>> {
         anyhow::bail!("no blob")
     }
 
-    fn chunk(&self, digest: &Digest, len: u64, _: CryptMode) -> anyhow::Result<Vec<u8>> {
-        if *digest == META {
-            return Ok(self.meta.clone());
-        }
-        let mut bytes = vec![0; len as usize];
-        if digest.0[1] == 1 {
-            bytes[..HEADER_SIZE].copy_from_slice(&Header::new(ItemType::Payload, self.size).to_bytes());
-        }
-        Ok(bytes)
+    fn encoded_chunk(&self, digest: &Digest, blob: &mut Vec<u8>) -> anyhow::Result<()> {
+        let number = self.digests.iter().position(|other| other == digest);
+        let bytes = number.map_or_else(|| self.meta.clone(), |number| self.bytes(number as u64));
+        let frame = Frame::choose(&bytes, None)?;
+        blob.extend_from_slice(frame.header().as_ref());
+        blob.extend_from_slice(frame.data);
+        Ok(())
     }
 }
 
@@ -111,6 +119,7 @@ fn memory_does_not_follow_the_archive() {
             patterns: Vec::new(),
             how: Extracting { strict: true, no_owner: true, talk, threads: Some(4), ..Extracting::default() },
             repository: RepositoryArgs::default(),
+            open: OpenArgs::default(),
         };
         let before = PEAK.current_usage();
         PEAK.reset_peak_usage();

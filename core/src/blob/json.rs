@@ -62,7 +62,8 @@ fn line(depth: Option<usize>, out: &mut String) {
     }
 }
 
-fn string(text: &str, out: &mut String) {
+/// Appends a string, with its quotes.
+pub(super) fn string(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         match char {

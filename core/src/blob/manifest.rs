@@ -4,6 +4,7 @@ use core::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::fingerprint::Fingerprint;
 use super::json;
 use crate::format::Digest;
 
@@ -203,6 +204,11 @@ impl Manifest {
     /// The text of the fingerprint of the key that signed.
     pub fn key_fingerprint(&self) -> Option<&str> {
         self.unprotected.get("key-fingerprint")?.as_str()
+    }
+
+    /// Sets [`Manifest::key_fingerprint`].
+    pub fn set_key_fingerprint(&mut self, fingerprint: &Fingerprint) {
+        self.unprotected.insert("key-fingerprint".to_string(), fingerprint.to_string().into());
     }
 
     /// When the walk began that found the files, in nanoseconds since 1970, if pxkit wrote the snapshot: a file that changed

@@ -1,5 +1,5 @@
-//! What stands around data in a datastore: frames of chunks and small files, the manifest, the catalog (datastore specification 7, 10
-//! and 12).
+//! What stands around data in a datastore: frames of chunks and small files, the manifest, the catalog, key files (datastore
+//! specification 6, 7, 10, 12 and 13).
 //!
 //! Codec, cipher and digest belong to the driver. [`Frame`] says what there is to do, in this order (7.6):
 //!
@@ -16,18 +16,26 @@
 
 mod catalog;
 mod catalog_write;
+mod fingerprint;
 mod frame;
 mod json;
+mod key_file;
 mod manifest;
+mod offset_time;
 mod varint;
 
 pub use catalog::{CATALOG_MAGIC, Catalog, CatalogEntry, CatalogKind, Entries, MAX_CATALOG_NAME, Table};
 pub use catalog_write::WriteCatalog;
+pub use fingerprint::Fingerprint;
 pub use frame::{
     Frame, FrameHeader, MAX_ENCODED_SIZE, MAX_PLAIN_SIZE, PLAIN_HEADER_SIZE, SEALED_HEADER_SIZE, Seal,
     check_length,
 };
+pub use key_file::{
+    ID_KEY_ROUNDS, ID_KEY_SALT, Kdf, KeyFile, KeyFileError, MAX_HINT, MIN_PASSPHRASE, Secret, Wrapping,
+};
 pub use manifest::{BackupType, CryptMode, FileEntry, Manifest, ManifestError};
+pub use offset_time::OffsetTime;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,7 @@ use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
 use pxkit_core::format::Digest;
 use pxkit_core::index::WriteDynamic;
 
-use crate::codec::{self, Effort};
-use crate::store::{Backup, IndexWriter, OpenSnapshot, SnapshotId, Stored};
+use crate::store::{Backup, IndexWriter, NewChunk, OpenSnapshot, SnapshotId, Stored};
 
 /// Does all the work of a backup but for storing: what it says would be new is what the previous snapshot does not have.
 #[derive(Debug)]
@@ -32,13 +31,6 @@ impl DryRun {
         }
         Self { id, previous, known: Mutex::new(known) }
     }
-
-    fn count(&self, digest: &Digest, plain: &[u8], effort: Effort) -> anyhow::Result<Stored> {
-        let is_new = self.known.lock().unwrap_or_else(|e| e.into_inner()).insert(*digest);
-        let length = |frame: &Frame<'_>| Ok((frame.header().as_ref().len() + frame.data.len()) as u64);
-        let encoded = if is_new { codec::encode_with(effort, plain, length)? } else { 0 };
-        Ok(Stored { is_new, encoded })
-    }
 }
 
 impl Backup for DryRun {
@@ -54,12 +46,11 @@ impl Backup for DryRun {
         Ok(true)
     }
 
-    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        self.count(digest, plain, Effort::Fast)
-    }
-
-    fn insert_well(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        self.count(digest, plain, Effort::Good)
+    fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored> {
+        let is_new = self.known.lock().unwrap_or_else(|e| e.into_inner()).insert(*chunk.digest());
+        let length = |frame: &Frame<'_>| Ok((frame.header().as_ref().len() + frame.data.len()) as u64);
+        let encoded = if is_new { chunk.encode(length)? } else { 0 };
+        Ok(Stored { is_new, encoded })
     }
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
@@ -67,10 +58,8 @@ impl Backup for DryRun {
         Ok(Box::new(DryIndex { name: name.to_owned(), writer }))
     }
 
-    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry> {
-        let blob = Frame::choose(plain, None)?.to_vec();
-        let (csum, size) = (codec::digest(&blob), blob.len() as u64);
-        Ok(FileEntry { filename: name.to_owned(), crypt_mode: CryptMode::None, size, csum })
+    fn blob(&self, _: &str, _: &[u8]) -> anyhow::Result<()> {
+        Ok(())
     }
 
     fn finish(self: Box<Self>, _: &Manifest) -> anyhow::Result<()> {

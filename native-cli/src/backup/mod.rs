@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
+use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
 use pxkit_core::chunk::{Chunker, Cuts, Cutter, Sizes};
 use pxkit_core::format::Timestamp;
 use pxkit_core::pattern::{Pattern, encode_prelude, exclude_text};
@@ -29,10 +29,12 @@ use pxkit_core::plan::Emit;
 use pxkit_core::reuse::{Decision, Policy, Rules, decide};
 use rustix::fs::fstatfs;
 
+use crate::codec::{self, Effort};
+use crate::crypt::{Crypt, master};
 use crate::linux::release_large_buffers;
 use crate::pipeline::{Budget, Buffers, ChunkStream, Cut, Pool, Storing};
 use crate::report::{Report, check_signals};
-use crate::store::Backup;
+use crate::store::{Backup, Snapshot, encode_blob};
 use crate::walk::{self, Prepare, Walk};
 use ahead::{Ahead, Openers};
 use catalog::CatalogStream;
@@ -84,6 +86,8 @@ pub struct Options {
     pub verbose: bool,
     /// Nothing is said but warnings.
     pub quiet: bool,
+    /// What is done with a key.
+    pub crypt: Crypt,
 }
 
 /// A tree to be backed up.
@@ -127,10 +131,16 @@ pub fn run(
         reference::note_append_order(&mut manifest);
     }
     for Small { name, bytes } in blobs {
-        manifest.files.push(backup.blob(&name, &bytes).with_context(|| name.clone())?);
+        let (encoded, entry) = encode_blob(&name, &bytes, &options.crypt)?;
+        backup.blob(&name, &encoded).with_context(|| name.clone())?;
+        manifest.files.push(entry);
     }
     let catalog = write_archives(&*backup, sources, options, report, &mut manifest, &mut summary)?;
     manifest.files.extend(catalog);
+    if let Some(sealed) = options.crypt.recovery() {
+        manifest.files.push(store_recovery(&*backup, sealed, options.crypt.mode())?);
+    }
+    options.crypt.sign(&mut manifest);
     let finishing = Instant::now();
     // After this it takes a moment only, and there is a snapshot.
     check_signals()?;
@@ -138,6 +148,27 @@ pub fn run(
     summary.finish = finishing.elapsed();
     summary.duration = start.elapsed();
     Ok(summary)
+}
+
+/// Stores the key for whoever has the master key: plain, although its entry has the mode of the backup (datastore specification 11).
+fn store_recovery(backup: &dyn Backup, sealed: &[u8], crypt_mode: CryptMode) -> anyhow::Result<FileEntry> {
+    let blob = Frame::choose(sealed, None)?.to_vec();
+    backup.blob(master::BLOB, &blob).context(master::BLOB)?;
+    let (size, csum) = (blob.len() as u64, codec::digest(&blob));
+    Ok(FileEntry { filename: master::BLOB.to_owned(), crypt_mode, size, csum })
+}
+
+/// The snapshot before, if this one can go on from it. Nothing here ends a backup.
+fn previous(backup: &dyn Backup, crypt: &Crypt, report: &Report) -> Option<Snapshot> {
+    let stored = backup.previous()?;
+    match crypt.check_previous(stored.manifest()) {
+        Ok(()) => Some(Snapshot::with_key(stored, crypt.key().cloned())),
+        Err(refusal) => {
+            let id = stored.id();
+            report.line(format_args!("note: {id} cannot be a reference, all files are read: {refusal}"));
+            None
+        }
+    }
 }
 
 /// Nanoseconds since 1970.
@@ -157,6 +188,10 @@ fn write_archives(
     summary: &mut Summary,
 ) -> anyhow::Result<Option<FileEntry>> {
     let openers = Openers::new(&options.walk);
+    let previous = match options.mode {
+        Mode::Metadata => previous(backup, &options.crypt, report),
+        Mode::Legacy | Mode::Data => None,
+    };
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, options.threads);
         let storing = Storing {
@@ -164,7 +199,8 @@ fn write_archives(
             backup,
             budget: Budget::new(IN_FLIGHT),
             buffers: Buffers::default(),
-            compress_well: false,
+            crypt: &options.crypt,
+            effort: Effort::Fast,
         };
         let mut catalog = match options.mode {
             Mode::Legacy => {
@@ -175,7 +211,8 @@ fn write_archives(
             Mode::Data | Mode::Metadata => None,
         };
         for source in sources {
-            let archive = Archive { options, openers: &openers, storing: &storing, report, source: &source };
+            let (previous, openers, storing) = (previous.as_ref(), &openers, &storing);
+            let archive = Archive { options, previous, openers, storing, report, source: &source };
             let root = source.root.try_clone()?;
             let result = archive.write(root, catalog.as_mut(), manifest);
             summary.archives.push(result.with_context(|| format!("cannot back up {}", source.path))?);
@@ -190,6 +227,7 @@ fn write_archives(
 /// One archive of a backup.
 struct Archive<'a, 'p, 'env> {
     options: &'a Options,
+    previous: Option<&'a Snapshot>,
     openers: &'env Openers,
     storing: &'a Storing<'p, 'env>,
     report: &'a Report,
@@ -205,10 +243,10 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
     ) -> anyhow::Result<ArchiveSummary> {
         let Self { options, storing, report, source, .. } = self;
         let mut summary = ArchiveSummary::new(&source.name, options.mode);
-        let reference = match options.mode {
-            Mode::Metadata => Reference::find(storing.backup, &source.name, CryptMode::None, report),
-            Mode::Legacy | Mode::Data => None,
-        };
+        let mode = options.crypt.mode();
+        let reference = self
+            .previous
+            .and_then(|previous| Reference::find(previous, storing.backup, &source.name, mode, report));
         summary.has_reference = reference.is_some();
 
         let detecting = Instant::now();
@@ -293,7 +331,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         manifest: &mut Manifest,
         summary: &mut ArchiveSummary,
     ) -> anyhow::Result<()> {
-        let Self { options, openers, storing, report, source } = self;
+        let Self { options, openers, storing, report, source, .. } = self;
         let excludes = excludes(&options.walk);
         let Detected { spool, listing, turns, usage, .. } = found;
         let name = &source.name;
@@ -301,7 +339,9 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let has_reference = reuse.is_some();
         let stream = |suffix: &str, cut: Cut| {
             let writer = storing.backup.index(&format!("{name}.{suffix}.didx"))?;
-            let storing = Storing { compress_well: has_reference, ..Storing::clone(storing) };
+            // Little is stored then, and that is worth it.
+            let effort = if has_reference { Effort::Good } else { Effort::Fast };
+            let storing = Storing { effort, ..Storing::clone(storing) };
             anyhow::Ok(ChunkStream::new(storing, cut, writer))
         };
         let plain = Cut::Plain(Chunker::new(options.sizes));

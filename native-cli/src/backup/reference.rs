@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::input::{EntryReader, Stream};
 use crate::report::Report;
 use crate::source::{ChunkReader, ChunkedArchive};
-use crate::store::{Backup, OpenSnapshot};
+use crate::store::{Backup, Snapshot};
 
 /// Bytes of decoded chunks of the previous metadata archive in memory: it is read once, from its start to its end.
 const CACHE: u64 = 20 << 20;
@@ -19,7 +19,7 @@ const CACHE: u64 = 20 << 20;
 /// A previous split archive whose chunks may be used again.
 #[derive(Debug)]
 pub struct Reference {
-    snapshot: Arc<dyn OpenSnapshot>,
+    snapshot: Snapshot,
     meta_name: String,
     /// The previous payload index.
     pub payload: DynamicIndex,
@@ -32,22 +32,27 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Finds the reference of the archive `name` (`root`), kept as `mode`. None if there is nothing to refer to, with a line that says
-    /// why where that is not to be expected. Nothing here ends a backup.
-    pub fn find(backup: &dyn Backup, name: &str, mode: CryptMode, report: &Report) -> Option<Self> {
-        let snapshot = backup.previous()?;
+    /// Finds the reference of the archive `name` (`root`), kept as `mode`, in the previous snapshot. None if there is nothing to refer to,
+    /// with a line that says why where that is not to be expected. Nothing here ends a backup.
+    pub fn find(
+        snapshot: &Snapshot,
+        backup: &dyn Backup,
+        name: &str,
+        mode: CryptMode,
+        report: &Report,
+    ) -> Option<Self> {
         let manifest = snapshot.manifest();
         let (meta_name, payload_name) = (format!("{name}.mpxar.didx"), format!("{name}.ppxar.didx"));
-        manifest.file(&meta_name)?;
+        let meta_entry = manifest.file(&meta_name)?;
         let Some(payload_entry) = manifest.file(&payload_name) else {
             report.line("No previous payload index found in manifest, continue without reference");
             return None;
         };
-        if payload_entry.crypt_mode != mode {
+        if payload_entry.crypt_mode != mode || meta_entry.crypt_mode != mode {
             report.line("Crypt mode mismatch, continue without reference");
             return None;
         }
-        match Self::load(backup, &snapshot, meta_name, &payload_name) {
+        match Self::load(backup, snapshot, meta_name, &payload_name) {
             Ok(reference) => {
                 let lost = reference.missing.iter().filter(|&&missing| missing).count();
                 if lost > 0 {
@@ -69,7 +74,7 @@ impl Reference {
 
     fn load(
         backup: &dyn Backup,
-        snapshot: &Arc<dyn OpenSnapshot>,
+        snapshot: &Snapshot,
         meta_name: String,
         payload_name: &str,
     ) -> anyhow::Result<Self> {
@@ -83,7 +88,7 @@ impl Reference {
         let manifest = snapshot.manifest();
         let walk_start = walk_start(manifest, &payload);
         Ok(Self {
-            snapshot: Arc::clone(snapshot),
+            snapshot: snapshot.clone(),
             meta_name,
             missing,
             is_sorted: !is_append_order(manifest),
@@ -97,7 +102,7 @@ impl Reference {
     /// # Errors
     /// It cannot be read.
     pub fn open(&self) -> anyhow::Result<EntryReader> {
-        let reader = ChunkReader::with_cache(Arc::clone(&self.snapshot), CACHE);
+        let reader = ChunkReader::with_cache(self.snapshot.clone(), CACHE);
         let archive = ChunkedArchive::open(Arc::new(reader), &self.meta_name)?;
         Ok(EntryReader::new(Stream::over(Arc::new(archive))))
     }

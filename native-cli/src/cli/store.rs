@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::RepositoryArgs;
+use super::{OpenArgs, RepositoryArgs};
 use crate::store::{Group, Namespace, SnapshotId};
 
 /// `pxkit snapshots`
@@ -91,6 +91,9 @@ pub struct Verify {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
     /// Threads that check chunks [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,

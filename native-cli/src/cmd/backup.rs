@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::patterns;
 use crate::backup::{self, DryRun, Mode, Options, Small, Source};
 use crate::cli::{Backup, CutRule, DetectionMode, EntryOrder, ReusePolicy};
+use crate::crypt::{self, Crypt, Resolved};
 use crate::linux::{ReadOptions, raise_open_files};
 use crate::report::{Outcome, Report, watch_signals};
 use crate::store::{self, Group, NewSnapshot, Repository, SnapshotId, locate};
@@ -32,7 +33,8 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
         let is_twice = specs[..at].iter().any(|other| other.name() == spec.name());
         ensure!(!is_twice, "the archive {} is named twice", spec.name());
     }
-    let options = options(args)?;
+    let Resolved { crypt, lines } = crypt::resolve(&args.crypt)?;
+    let options = options(args, crypt)?;
     let (sources, blobs) = open_all(specs)?;
     watch_signals()?;
     let id = snapshot_id(args)?;
@@ -41,6 +43,7 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     if !args.talk.json && !args.talk.quiet {
         let namespace = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
         report.line(format_args!("Starting backup: {namespace}{id} in {place}"));
+        lines.iter().for_each(|line| report.line(line));
         if backup.previous().is_none() {
             report.line("No previous manifest available.");
         }
@@ -168,7 +171,7 @@ fn last_finished(
     last.map(|last| repository.open(&new.namespace, &last.id)).transpose()
 }
 
-fn options(args: &Backup) -> anyhow::Result<Options> {
+fn options(args: &Backup, crypt: Crypt) -> anyhow::Result<Options> {
     let device = |path: &PathBuf| {
         let stat = rustix::fs::stat(path).with_context(|| format!("cannot find {}", path.display()))?;
         anyhow::Ok(stat.st_dev)
@@ -215,6 +218,7 @@ fn options(args: &Backup) -> anyhow::Result<Options> {
         threads: threads.unwrap_or_else(cores),
         verbose: args.talk.verbose,
         quiet: args.talk.quiet || args.talk.json,
+        crypt,
     })
 }
 

@@ -8,11 +8,13 @@ use pxkit_core::blob::{Catalog, CatalogKind, Table};
 use pxkit_core::decode::{Entry, Event};
 use pxkit_core::format::{Kind, mode};
 
+use super::argument::open_snapshot;
 use crate::cli::CatalogArgs;
+use crate::crypt::WithoutKey;
 use crate::input::{EntryReader, Opened};
 use crate::report::{Outcome, Report, check_signals};
 use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
-use crate::store::{ArchiveName, OpenSnapshot, locate};
+use crate::store::{ArchiveName, Snapshot};
 use crate::text::Lines;
 
 /// The catalog in a manifest.
@@ -23,15 +25,14 @@ const CATALOG: &str = "catalog.pcat1.didx";
 /// # Errors
 /// Something cannot be read or is damaged; what comes before the damage is printed.
 pub fn run(args: &CatalogArgs) -> anyhow::Result<Outcome> {
-    let store = locate::open(&args.repository)?;
-    let snapshot = args.snapshot.open(&store, &args.repository.ns)?;
+    let snapshot = open_snapshot(&args.snapshot, &args.repository, &args.open, WithoutKey::Refuse)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let result = print(snapshot, &mut out);
     out.flush().context("cannot write to standard output")?;
     result
 }
 
-fn print(snapshot: Arc<dyn OpenSnapshot>, out: &mut impl Write) -> anyhow::Result<Outcome> {
+fn print(snapshot: Snapshot, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let manifest = snapshot.manifest().clone();
     let reader = Arc::new(ChunkReader::new(snapshot));
     let report = Report::new(true);

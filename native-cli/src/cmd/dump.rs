@@ -25,8 +25,13 @@ const PRELUDE_SHOWN: u64 = 1 << 20;
 /// # Errors
 /// The archive cannot be read or is damaged; what comes before the damage is shown.
 pub fn run(args: &Dump) -> anyhow::Result<Outcome> {
-    let mut opened =
-        argument::open(&args.archive, args.payload_input.as_deref(), &args.repository, Needs::Metadata)?;
+    let mut opened = argument::open(
+        &args.archive,
+        args.payload_input.as_deref(),
+        &args.repository,
+        &args.open,
+        Needs::Metadata,
+    )?;
     let file_type = opened.detect()?;
     let Opened { name, stream, payload, .. } = opened;
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

@@ -10,7 +10,12 @@ use crate::report::Outcome;
 /// # Errors
 /// Those of [`Extraction::run`]; the archive cannot be opened.
 pub fn run(args: &Extract) -> anyhow::Result<Outcome> {
-    let opened =
-        argument::open(&args.archive, args.payload_input.as_deref(), &args.repository, Needs::Contents)?;
+    let opened = argument::open(
+        &args.archive,
+        args.payload_input.as_deref(),
+        &args.repository,
+        &args.open,
+        Needs::Contents,
+    )?;
     Extraction { opened, target: &args.target, patterns: &args.patterns, how: &args.how }.run()
 }

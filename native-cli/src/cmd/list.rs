@@ -21,8 +21,13 @@ use crate::text::{Lines, quoted};
 /// # Errors
 /// The archive cannot be read or is damaged; what comes before the damage is listed.
 pub fn run(args: &List) -> anyhow::Result<Outcome> {
-    let opened =
-        argument::open(&args.archive, args.payload_input.as_deref(), &args.repository, Needs::Metadata)?;
+    let opened = argument::open(
+        &args.archive,
+        args.payload_input.as_deref(),
+        &args.repository,
+        &args.open,
+        Needs::Metadata,
+    )?;
     let Opened { name, stream, payload, .. } = opened.archive()?;
     let report = Report::new(true);
     let reader = EntryReader::new(stream);

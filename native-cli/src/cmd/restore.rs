@@ -7,13 +7,15 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde_json::json;
 
+use super::argument::open_snapshot;
 use super::extraction::Extraction;
 use crate::cli::Restore;
+use crate::crypt::{WithoutKey, master};
 use crate::input::Opened;
 use crate::output::Output;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
-use crate::store::{ArchiveName, OpenSnapshot, locate};
+use crate::store::{ArchiveName, Snapshot};
 
 /// Zeros in rows of so many, aligned, become holes.
 const HOLE: usize = 64 << 10;
@@ -23,15 +25,18 @@ const HOLE: usize = 64 << 10;
 /// # Errors
 /// Those of [`restore`]; the snapshot cannot be opened.
 pub fn run(args: &Restore) -> anyhow::Result<Outcome> {
-    let store = locate::open(&args.repository)?;
-    restore(args.snapshot.open(&store, &args.repository.ns)?, args)
+    // What the owner of a master key restores the key from needs no key, of course.
+    let is_recovery = args.archive == master::BLOB || format!("{}.blob", args.archive) == master::BLOB;
+    let without = if is_recovery { WithoutKey::Tell } else { WithoutKey::Refuse };
+    restore(open_snapshot(&args.snapshot, &args.repository, &args.open, without)?, args)
 }
 
 /// Restores from a snapshot that is open.
 ///
 /// # Errors
 /// Those of [`Extraction::run`]; there is no such archive, or it cannot be put where it was asked for.
-pub fn restore(snapshot: Arc<dyn OpenSnapshot>, args: &Restore) -> anyhow::Result<Outcome> {
+pub fn restore(snapshot: impl Into<Snapshot>, args: &Restore) -> anyhow::Result<Outcome> {
+    let snapshot = snapshot.into();
     let name = ArchiveName::find(snapshot.manifest(), &args.archive)?;
     let to_stdout = args.target == Path::new("-");
     let is_tree = matches!(name, ArchiveName::Unified(_) | ArchiveName::Split { .. }) && !to_stdout;

@@ -1,7 +1,9 @@
 //! Linux calls that no crate wraps. The only unsafe code of the program.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::ioctl::{self, Getter, Opcode, Setter, opcode};
@@ -51,6 +53,21 @@ pub(super) fn fat_attributes(fd: impl AsFd) -> Result<u32> {
 pub(super) fn set_fat_attributes(fd: impl AsFd, attributes: u32) -> Result<()> {
     // SAFETY: the kernel only reads one u32.
     unsafe { ioctl::ioctl(fd, Setter::<FAT_SET, u32>::new(attributes)) }
+}
+
+/// A descriptor that whoever started the program left open for it, such as one of a passphrase. Programs that are started here do not
+/// inherit it.
+pub fn inherited(number: RawFd) -> io::Result<File> {
+    if number < 0 {
+        return Err(Errno::BADF.into());
+    }
+    // SAFETY: it is borrowed for two calls that answer EBADF if it is not open; nothing is closed, whosever it is.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    let own = rustix::io::fcntl_dupfd_cloexec(fd, 3)?;
+    if number > 2 {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    Ok(own.into())
 }
 
 /// `struct file_attr` of `linux/fs.h`.
@@ -155,7 +172,7 @@ fn answer(call: impl FnOnce() -> libc::c_long) -> Result<usize> {
         return Err(Errno::NOSYS);
     }
     usize::try_from(call()).map_err(|_| {
-        let error = std::io::Error::last_os_error();
+        let error = io::Error::last_os_error();
         Errno::from_io_error(&error).unwrap_or(Errno::NOSYS)
     })
 }

@@ -13,9 +13,10 @@ use pxkit_core::reuse::Injection;
 
 use super::budget::{Budget, Permit};
 use super::pool::{Pool, Ticket, Urgency};
-use crate::codec;
+use crate::codec::Effort;
+use crate::crypt::Crypt;
 use crate::report::check_signals;
-use crate::store::{Backup, IndexWriter, Stored};
+use crate::store::{Backup, IndexWriter, NewChunk, Stored};
 
 /// Bytes by which the buffer of a chunk grows.
 const STEP: usize = 1 << 20;
@@ -173,8 +174,10 @@ pub struct Storing<'p, 'env> {
     pub budget: Budget,
     /// Buffers for chunks.
     pub buffers: Buffers,
-    /// Little is stored, so it is worth compressing well.
-    pub compress_well: bool,
+    /// What is done with a key.
+    pub crypt: &'env Crypt,
+    /// How hard to compress: well, where little is stored.
+    pub effort: Effort,
 }
 
 /// A stream of an archive: its bytes come in order, chunks go to the repository, and what chunks there are goes into an index.
@@ -301,7 +304,8 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
             );
         }
         let writer = ordered.writer.take().context("a defect of pxkit: a stream ended twice")?;
-        Ok((writer.finish()?, ordered.counters))
+        let entry = FileEntry { crypt_mode: self.storing.crypt.mode(), ..writer.finish()? };
+        Ok((entry, ordered.counters))
     }
 
     fn next_place(&mut self) -> anyhow::Result<u64> {
@@ -321,13 +325,13 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
             return Ok(());
         }
         let place = self.next_place()?;
-        let Storing { pool, backup, budget, buffers, compress_well } = &self.storing;
+        let Storing { pool, backup, budget, buffers, crypt, effort } = &self.storing;
         let bytes = std::mem::replace(&mut self.buffer, buffers.take());
         let permit = budget.take(bytes.len(), || pool.help());
-        let (order, buffers, backup, well) =
-            (Arc::clone(&self.order), buffers.clone(), *backup, *compress_well);
+        let (order, buffers) = (Arc::clone(&self.order), buffers.clone());
+        let (backup, crypt, effort) = (*backup, *crypt, *effort);
         let ticket = pool.submit(Urgency::High, move || {
-            let part = store(backup, well, &order, &bytes);
+            let part = store(backup, crypt, effort, &order, &bytes);
             order.complete(place, part);
             buffers.give(bytes);
             drop::<Permit>(permit);
@@ -341,11 +345,17 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
 }
 
 /// Hashes and stores a chunk, unless all is lost already.
-fn store(backup: &dyn Backup, well: bool, order: &Order, bytes: &[u8]) -> anyhow::Result<Part> {
+fn store(
+    backup: &dyn Backup,
+    crypt: &Crypt,
+    effort: Effort,
+    order: &Order,
+    bytes: &[u8],
+) -> anyhow::Result<Part> {
     if order.failed.load(Ordering::Relaxed) {
         bail!("not stored, since the backup fails anyway");
     }
-    let digest = codec::digest(bytes);
-    let stored = if well { backup.insert_well(&digest, bytes) } else { backup.insert(&digest, bytes) }?;
-    Ok(Part::Raw { digest, len: bytes.len() as u64, stored })
+    let chunk = NewChunk::new(bytes, crypt, effort);
+    let stored = backup.insert(&chunk)?;
+    Ok(Part::Raw { digest: *chunk.digest(), len: bytes.len() as u64, stored })
 }

@@ -76,13 +76,13 @@ impl ChunkedArchive {
     /// The archive that the manifest of `reader`'s snapshot names.
     ///
     /// # Errors
-    /// There is none of that name, its index cannot be read, or it is encrypted.
+    /// There is none of that name, its index cannot be read, or it is encrypted and there is no key.
     pub fn open(reader: Arc<ChunkReader>, name: &str) -> anyhow::Result<Self> {
         let snapshot = reader.snapshot();
         let mode = snapshot.manifest().file(name).map(|file| file.crypt_mode);
         let Some(mode) = mode else { bail!("{name} is not in the snapshot {}", snapshot.id()) };
-        if mode == CryptMode::Encrypt {
-            bail!("{name} is encrypted, and pxkit cannot use keys yet");
+        if mode == CryptMode::Encrypt && snapshot.key().is_none() {
+            bail!("{name} is encrypted, and there is no key; name one with --keyfile");
         }
         let index = if name.ends_with(".fidx") {
             Index::Fixed(snapshot.image(name)?)

@@ -8,7 +8,7 @@ use pxkit_core::format::MAX_CHUNK_SIZE;
 
 use super::cache::{Cache, Cause, Key, Plain};
 use crate::linux::release_large_buffers;
-use crate::store::OpenSnapshot;
+use crate::store::Snapshot;
 
 /// Plain bytes of chunks that are kept, besides one chunk of usual size for each core, and at most.
 const CACHE: u64 = 32 << 20;
@@ -29,7 +29,7 @@ pub struct ChunkReader {
 
 #[derive(Debug)]
 struct Shared {
-    snapshot: Arc<dyn OpenSnapshot>,
+    snapshot: Snapshot,
     cache: Cache,
     queue: Mutex<Queue>,
     added: Condvar,
@@ -45,24 +45,25 @@ struct Queue {
 
 impl ChunkReader {
     /// Reads the chunks of a snapshot, which stays open as long.
-    pub fn new(snapshot: Arc<dyn OpenSnapshot>) -> Self {
+    pub fn new(snapshot: impl Into<Snapshot>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self::with_cache(snapshot, (CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE))
     }
 
     /// As [`ChunkReader::new`], but keeps at most `limit` bytes that nobody holds; a single pass over an archive needs little more than the
     /// chunk that it is in and the next.
-    pub fn with_cache(snapshot: Arc<dyn OpenSnapshot>, limit: u64) -> Self {
+    pub fn with_cache(snapshot: impl Into<Snapshot>, limit: u64) -> Self {
         release_large_buffers();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let (cache, most_threads) = (Cache::new(limit), cores.min(THREADS));
         let (queue, added) = (Mutex::default(), Condvar::new());
+        let snapshot = snapshot.into();
         let shared = Arc::new(Shared { snapshot, cache, queue, added });
         Self { shared, threads: Mutex::default(), most_threads }
     }
 
     /// The snapshot.
-    pub fn snapshot(&self) -> &Arc<dyn OpenSnapshot> {
+    pub fn snapshot(&self) -> &Snapshot {
         &self.shared.snapshot
     }
 

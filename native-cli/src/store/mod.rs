@@ -3,18 +3,22 @@
 //!
 //! A [`Repository`] opens snapshots for reading ([`OpenSnapshot`]) and begins new ones ([`Backup`]). What is open keeps its locks until
 //! it is dropped. All of it may be used from several threads at once.
+//!
+//! Repositories keep blobs and chunks as they are encoded and know no keys: [`NewChunk`] encodes, [`Snapshot`] decodes.
 
 mod id;
 mod local;
 pub mod locate;
 mod names;
+mod new;
 pub mod prune;
+mod snapshot;
 
 use std::fmt::Debug;
 use std::fs::File;
 use std::sync::Arc;
 
-use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
+use pxkit_core::blob::{FileEntry, Manifest};
 use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex};
 
@@ -25,6 +29,8 @@ pub use local::{
     Verdict, Verification, Verified,
 };
 pub use names::{ArchiveName, SnapshotName, split_archive};
+pub use new::{NewChunk, encode_blob};
+pub use snapshot::Snapshot;
 
 /// Where snapshots are kept.
 pub trait Repository: Debug + Send + Sync {
@@ -124,17 +130,17 @@ pub trait OpenSnapshot: Debug + Send + Sync {
     /// As for [`OpenSnapshot::index`].
     fn image(&self, name: &str) -> anyhow::Result<FixedIndex>;
 
-    /// The plain bytes of a blob by its name in the manifest.
+    /// A blob by its name in the manifest, as it is encoded. Size and checksum are those of the manifest.
     ///
     /// # Errors
-    /// As for [`OpenSnapshot::index`]; it is encrypted.
-    fn blob(&self, name: &str) -> anyhow::Result<Vec<u8>>;
+    /// As for [`OpenSnapshot::index`].
+    fn encoded_blob(&self, name: &str) -> anyhow::Result<Vec<u8>>;
 
-    /// The plain bytes of a chunk of an archive that is kept as `mode` says, checked against digest and length.
+    /// Fills `blob` with a chunk as it is encoded. Nothing of it was checked.
     ///
     /// # Errors
-    /// It is missing, damaged, or encrypted where it should not be, or the other way round.
-    fn chunk(&self, digest: &Digest, len: u64, mode: CryptMode) -> anyhow::Result<Vec<u8>>;
+    /// It is missing or cannot be read; messages need not name it.
+    fn encoded_chunk(&self, digest: &Digest, blob: &mut Vec<u8>) -> anyhow::Result<()>;
 }
 
 /// What became of a chunk.
@@ -161,19 +167,11 @@ pub trait Backup: Debug + Send + Sync {
     /// Nobody can tell.
     fn touch(&self, digest: &Digest) -> anyhow::Result<bool>;
 
-    /// Stores a chunk, whose digest the caller computed, unless it is there already.
+    /// Stores a chunk unless it is there already.
     ///
     /// # Errors
-    /// It cannot be written. Nothing of it is left then.
-    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored>;
-
-    /// As [`Backup::insert`], but compresses better, if it can, at the price of time: for runs that store little.
-    ///
-    /// # Errors
-    /// Those of [`Backup::insert`].
-    fn insert_well(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        self.insert(digest, plain)
-    }
+    /// It cannot be encoded or written. Nothing of it is left then.
+    fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored>;
 
     /// Starts the index of an archive by its name in the manifest (`root.mpxar.didx`).
     ///
@@ -189,11 +187,11 @@ pub trait Backup: Debug + Send + Sync {
         crate::backup::scratch_file(&std::env::temp_dir())
     }
 
-    /// Stores a small file by its name in the manifest (`config.conf.blob`).
+    /// Stores a small file, encoded by [`encode_blob`], by its name in the manifest (`config.conf.blob`).
     ///
     /// # Errors
-    /// It exists, is too large, or cannot be written.
-    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry>;
+    /// It exists, or cannot be written.
+    fn blob(&self, name: &str, encoded: &[u8]) -> anyhow::Result<()>;
 
     /// Makes the snapshot visible, with all that was stored durable before (as the sync level says).
     ///
@@ -210,7 +208,7 @@ pub trait IndexWriter: Debug + Send {
     /// It cannot be written, or the chunk has no possible length.
     fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()>;
 
-    /// Completes the index; returns what the manifest says of it.
+    /// Completes the index; returns what the manifest says of it, but for the mode of encryption, which whoever knows it sets.
     ///
     /// # Errors
     /// It cannot be written, or there is no chunk.

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use pxkit::codec;
-use pxkit::store::{Fault, Faults, Namespace, Repository as _, SyncLevel, Verdict};
+use pxkit::store::{Fault, Faults, Namespace, Repository as _, Snapshot, SyncLevel, Verdict};
 use pxkit_tests::skip;
 use rustix::io::Errno;
 
@@ -155,7 +155,7 @@ fn b50_a_full_file_system() {
         let error = refusal(fill(&local, 2, &chunks).map(drop));
         assert!(error.contains("No space left"), "{error}");
         assert!(!store.tree().iter().any(|name| name.contains("tmp") || name.contains("00:02Z")));
-        let open = local.open(&Namespace::default(), &snapshot(1))?;
+        let open = Snapshot::from(local.open(&Namespace::default(), &snapshot(1))?);
         open.chunk(&codec::digest(chunks[1]), 50_000, pxkit_core::blob::CryptMode::None)?;
         let removed = local.forget(&Namespace::default(), &snapshot(1));
         assert!(refusal(removed).contains("in use"));

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use pxkit::codec;
-use pxkit::store::{Collect, Collected, Local, Namespace, Repository as _, SyncLevel, Verdict};
+use pxkit::store::{Collect, Collected, Local, Namespace, NewChunk, Repository as _, SyncLevel, Verdict};
 use pxkit_core::format::Digest;
 use pxkit_tests::skip;
 use rustix::fs::{Gid, Uid, chown};
@@ -51,7 +51,7 @@ impl Store {
         let data = noise(seed, 3000);
         let digest = codec::digest(&data);
         let backup = self.local.begin(&new_snapshot(1 << 40)).expect("a new snapshot");
-        backup.insert(&digest, &data).expect("stored");
+        backup.insert(&NewChunk::plain(&data)).expect("stored");
         drop(backup);
         age(&self.chunk(&digest), seconds);
         digest

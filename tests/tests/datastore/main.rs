@@ -12,9 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pxkit::codec;
 use pxkit::store::{
-    Backup, Faults, Local, Namespace, NewSnapshot, Options, Repository, SnapshotId, SyncLevel,
+    Backup, Faults, Local, Namespace, NewChunk, NewSnapshot, Options, Repository, SnapshotId, SyncLevel,
 };
 use pxkit_core::blob::{FileEntry, Manifest};
 use pxkit_core::format::Digest;
@@ -112,9 +111,9 @@ fn fill(store: &Local, time: i64, chunks: &[&[u8]]) -> anyhow::Result<(Box<dyn B
 fn archive(backup: &dyn Backup, chunks: &[&[u8]]) -> anyhow::Result<FileEntry> {
     let mut index = backup.index("x.pxar.didx")?;
     for chunk in chunks {
-        let digest = codec::digest(chunk);
-        backup.insert(&digest, chunk)?;
-        index.push(digest, chunk.len() as u64)?;
+        let new = NewChunk::plain(chunk);
+        backup.insert(&new)?;
+        index.push(*new.digest(), chunk.len() as u64)?;
     }
     index.finish()
 }

@@ -6,7 +6,8 @@ use std::sync::Barrier;
 use std::thread;
 
 use pxkit::codec;
-use pxkit::store::{Namespace, Repository as _, Stored, SyncLevel};
+use pxkit::crypt::Crypt;
+use pxkit::store::{Namespace, NewChunk, Repository as _, Snapshot, Stored, SyncLevel, encode_blob};
 use pxkit_core::blob::CryptMode;
 use pxkit_core::index::DynamicIndex;
 use serde_json::json;
@@ -24,17 +25,18 @@ fn what_is_stored_can_be_read() {
     let mut index = backup.index("x.pxar.didx").expect("an index");
     let (digest_a, digest_b) = (codec::digest(&a), codec::digest(&b));
     assert!(!backup.touch(&digest_a).expect("readable"));
-    let stored = backup.insert(&digest_a, &a).expect("stored");
+    let stored = backup.insert(&NewChunk::plain(&a)).expect("stored");
     assert_eq!(stored, Stored { is_new: true, encoded: 70_012 });
     assert!(backup.touch(&digest_a).expect("readable"));
-    assert!(backup.insert(&digest_b, &b).expect("stored").encoded < 100);
+    assert!(backup.insert(&NewChunk::plain(&b)).expect("stored").encoded < 100);
     for (digest, len) in [(digest_a, 70_000), (digest_b, 50_000), (digest_a, 70_000)] {
         index.push(digest, len).expect("written");
     }
-    assert_eq!(backup.insert(&digest_a, &a).expect("stored"), Stored { is_new: false, encoded: 0 });
+    assert_eq!(backup.insert(&NewChunk::plain(&a)).expect("stored"), Stored { is_new: false, encoded: 0 });
     let archive = index.finish().expect("written");
     assert_eq!(archive.size, 190_000);
-    let blob = backup.blob("x.conf.blob", b"settings").expect("written");
+    let (encoded, blob) = encode_blob("x.conf.blob", b"settings", &Crypt::NONE).expect("encoded");
+    backup.blob("x.conf.blob", &encoded).expect("written");
     let id = snapshot(1_600_000_000);
     let mut manifest = pxkit_core::blob::Manifest::new(id.group.backup_type, "a", id.time);
     manifest.files = vec![archive, blob];
@@ -44,7 +46,7 @@ fn what_is_stored_can_be_read() {
     assert!(refusal(store.local.open(&ROOT(), &id)).contains("in use"));
     backup.finish(&manifest).expect("finished");
 
-    let open = store.local.open(&ROOT(), &id).expect("a finished snapshot");
+    let open = Snapshot::from(store.local.open(&ROOT(), &id).expect("a finished snapshot"));
     let index = open.index("x.pxar.didx").expect("an index");
     assert_eq!((index.count(), index.header().ctime > 1_600_000_000), (3, true));
     // Behaviour 31: the same digest at two places.
@@ -198,16 +200,16 @@ fn b47_an_empty_file_is_no_chunk() {
     let digest = codec::digest(&data);
     let id = store.backup(1, &[&data]);
     fs::write(store.chunk(&digest), "").expect("written");
-    let open = store.local.open(&ROOT(), &id).expect("a snapshot");
+    let open = Snapshot::from(store.local.open(&ROOT(), &id).expect("a snapshot"));
     assert!(refusal(open.chunk(&digest, 1000, CryptMode::None)).contains("missing"));
     let backup = store.local.begin(&new_snapshot(2)).expect("a new snapshot");
     assert!(!backup.touch(&digest).expect("readable"));
-    assert!(backup.insert(&digest, &data).expect("stored").is_new);
+    assert!(backup.insert(&NewChunk::plain(&data)).expect("stored").is_new);
     assert_eq!(open.chunk(&digest, 1000, CryptMode::None).expect("there again"), data);
     // Something else in its place is an error, not overwritten.
     fs::remove_file(store.chunk(&digest)).expect("removed");
     fs::create_dir(store.chunk(&digest)).expect("a directory");
-    assert!(refusal(backup.insert(&digest, &data)).contains("not a regular file"));
+    assert!(refusal(backup.insert(&NewChunk::plain(&data))).contains("not a regular file"));
 }
 
 /// Of many threads that bring the same chunks, one stores each.
@@ -220,8 +222,7 @@ fn b51_threads_insert_together() {
     let new: usize = thread::scope(|scope| {
         let insert = || {
             barrier.wait();
-            let insert =
-                |chunk: &Vec<u8>| backup.insert(&codec::digest(chunk), chunk).expect("stored").is_new;
+            let insert = |chunk: &Vec<u8>| backup.insert(&NewChunk::plain(chunk)).expect("stored").is_new;
             chunks.iter().filter(|chunk| insert(chunk)).count()
         };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(insert)).collect();
@@ -236,7 +237,7 @@ fn b51_threads_insert_together() {
     let mut manifest = pxkit_core::blob::Manifest::new(id.group.backup_type, "a", 1);
     manifest.files.push(index.finish().expect("written"));
     backup.finish(&manifest).expect("finished");
-    let open = store.local.open(&ROOT(), &id).expect("a snapshot");
+    let open = Snapshot::from(store.local.open(&ROOT(), &id).expect("a snapshot"));
     assert_eq!(open.manifest().unprotected["chunk_upload_stats"]["duplicates"], json!(60));
     for chunk in &chunks {
         assert_eq!(&open.chunk(&codec::digest(chunk), 30_000, CryptMode::None).expect("a chunk"), chunk);
@@ -250,7 +251,7 @@ fn every_sync_level_stores_the_same() {
         let store = Store::new();
         let (backup, manifest) = fill(&store.with(sync, None), 1, &[b"one", b"two"]).expect("a backup");
         backup.finish(&manifest).expect("finished");
-        let open = store.local.open(&ROOT(), &snapshot(1)).expect("a snapshot");
+        let open = Snapshot::from(store.local.open(&ROOT(), &snapshot(1)).expect("a snapshot"));
         assert_eq!(open.index("x.pxar.didx").expect("an index").size(), 6);
     }
 }
@@ -281,7 +282,7 @@ fn b56_the_last_snapshot_takes_the_group_with_it() {
     store.local.forget(&ROOT(), &one).expect("removed");
     assert!(refusal(store.local.forget(&ROOT(), &two)).contains("protected"));
     assert!(store.path(&two).join("index.json.blob").exists());
-    let open = store.local.open(&ROOT(), &two).expect("a snapshot");
+    let open = Snapshot::from(store.local.open(&ROOT(), &two).expect("a snapshot"));
     assert!(refusal(store.local.set_protected(&ROOT(), &two, false)).contains("in use"));
     drop(open);
     store.local.set_protected(&ROOT(), &two, false).expect("unprotected");
@@ -301,12 +302,12 @@ fn b36_notes_leave_the_rest_alone() {
     backup.finish(&manifest).expect("finished");
     let id = snapshot(1);
     store.local.set_notes(&ROOT(), &id, "first line\nsecond").expect("written");
-    let open = store.local.open(&ROOT(), &id).expect("a snapshot");
+    let open = Snapshot::from(store.local.open(&ROOT(), &id).expect("a snapshot"));
     assert_eq!(open.manifest().unprotected["notes"], json!("first line\nsecond"));
     assert_eq!(open.manifest().unprotected["stranger"], json!({ "z": 1, "a": [2] }));
     assert_eq!(open.manifest().files, manifest.files);
     store.local.set_notes(&ROOT(), &id, "").expect("written");
-    let open = store.local.open(&ROOT(), &id).expect("a snapshot");
+    let open = Snapshot::from(store.local.open(&ROOT(), &id).expect("a snapshot"));
     assert!(!open.manifest().unprotected.contains_key("notes"));
 }
 
@@ -324,7 +325,9 @@ fn b70_what_root_makes_belongs_to_the_owner() {
     }
     let local = store.with(SyncLevel::None, None);
     let (backup, mut manifest) = fill(&local, 1, &[b"one"]).expect("a backup");
-    manifest.files.push(backup.blob("x.conf.blob", b"x").expect("written"));
+    let (encoded, entry) = encode_blob("x.conf.blob", b"x", &Crypt::NONE).expect("encoded");
+    backup.blob("x.conf.blob", &encoded).expect("written");
+    manifest.files.push(entry);
     backup.finish(&manifest).expect("finished");
     local.set_protected(&ROOT(), &snapshot(1), true).expect("written");
     local.set_notes(&ROOT(), &snapshot(1), "x").expect("written");

@@ -47,8 +47,8 @@ fn golden_copy() -> (tempfile::TempDir, Local) {
 }
 
 fn manifest(directory: &Path) -> Manifest {
-    let blob = fs::read(directory.join("index.json.blob")).expect("a manifest");
-    Manifest::parse(&codec::decode_blob(&blob).expect("a blob")).expect("a manifest")
+    let mut blob = fs::read(directory.join("index.json.blob")).expect("a manifest");
+    Manifest::parse(&codec::decode_blob(&mut blob, None).expect("a blob")).expect("a manifest")
 }
 
 fn write_manifest(directory: &Path, manifest: &Manifest) {
@@ -251,8 +251,9 @@ fn references_must_hit_their_headers() {
     let chunk = |digest: &Digest| {
         store.root().join(".chunks").join(&digest.to_string()[..4]).join(digest.to_string())
     };
-    let plain =
-        |digest: &Digest| codec::decode_blob(&fs::read(chunk(digest)).expect("a chunk")).expect("plain");
+    let plain = |digest: &Digest| {
+        codec::decode_blob(&mut fs::read(chunk(digest)).expect("a chunk"), None).expect("plain")
+    };
     let mut chunks: Vec<_> = (0..index.count())
         .map(|at| (index.chunks()[at].digest, index.extent(at).expect("a chunk")))
         .map(|(digest, extent)| (digest, extent.end - extent.start))

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use pxkit::store::{Local, Namespace, Options, Repository as _};
+use pxkit::store::{Local, Namespace, Options, Repository as _, Snapshot};
 use pxkit_core::blob::CryptMode;
 use pxkit_tests::cases;
 use pxkit_tests::cli::{self, Run};
@@ -116,7 +116,7 @@ fn what_is_read_is_not_removed() {
     let store = Store::new();
     let local = Local::open(&store.root, Options::default()).expect("a store");
     let (root, id) = (Namespace::default(), snapshot(2000).parse().expect("a snapshot"));
-    let open = local.open(&root, &id).expect("a snapshot");
+    let open = Snapshot::from(local.open(&root, &id).expect("a snapshot"));
     let index = open.index("root.ppxar.didx").expect("an index");
     Job::Forget.run(&store).fails(2, &["in use: a backup, a restore or a verification holds it"]);
     Job::Prune.run(&store).fails(1, &[&format!("{id} stays"), "in use"]);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use pxkit::cli::{Extracting, RepositoryArgs, Restore, Talk};
+use pxkit::cli::{Extracting, OpenArgs, RepositoryArgs, Restore, Talk};
 use pxkit::cmd::extraction::Extraction;
 use pxkit::cmd::restore::restore;
 use pxkit::input::Opened;
@@ -34,6 +34,7 @@ fn run(
         target: target.to_owned(),
         patterns: patterns.iter().map(Into::into).collect(),
         repository: RepositoryArgs::default(),
+        open: OpenArgs::default(),
         how: how(strict),
     };
     restore(snapshot.clone(), &args)
@@ -216,6 +217,7 @@ fn a_lost_chunk_costs_the_files_in_it() {
         target: scratch.path().to_owned(),
         patterns: Vec::new(),
         repository: RepositoryArgs::default(),
+        open: OpenArgs::default(),
         how: how(false),
     };
     args.how.overwrite = true;
@@ -289,11 +291,11 @@ fn indexes_that_promise_too_much_are_refused() {
         fn image(&self, name: &str) -> anyhow::Result<pxkit_core::index::FixedIndex> {
             self.0.image(name)
         }
-        fn blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {
-            self.0.blob(name)
+        fn encoded_blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+            self.0.encoded_blob(name)
         }
-        fn chunk(&self, _: &Digest, len: u64, _: CryptMode) -> anyhow::Result<Vec<u8>> {
-            panic!("{len} bytes were asked for")
+        fn encoded_chunk(&self, digest: &Digest, _: &mut Vec<u8>) -> anyhow::Result<()> {
+            panic!("chunk {digest} was asked for")
         }
     }
     let huge =
@@ -359,6 +361,7 @@ fn a_damaged_image_is_not_half_there() {
         target: target.clone(),
         patterns: Vec::new(),
         repository: RepositoryArgs::default(),
+        open: OpenArgs::default(),
         how: how(false),
     };
     args.how.overwrite = true;

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pxkit::cli::{Extracting, RepositoryArgs, Restore, Talk};
+use pxkit::cli::{Extracting, OpenArgs, RepositoryArgs, Restore, Talk};
 use pxkit::cmd::restore::restore;
-use pxkit::report::Outcome;
-use pxkit::store::{Local, Namespace, OpenSnapshot, Options, SnapshotName};
+use pxkit::crypt::{Keyring, Origin, WithoutKey};
+use pxkit::report::{Outcome, Report};
+use pxkit::store::{Local, Namespace, OpenSnapshot, Options, Snapshot, SnapshotName};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::{describe, generations, golden};
 
-/// Snapshots that can be read, with the generation of the tree in them.
+/// All snapshots, with the generation of the tree in them.
 const SNAPSHOTS: &[(&str, u32)] = &[
     ("host/data/latest", 0),
     ("host/meta/2026-11-22T21:15:54Z", 0),
@@ -20,14 +21,21 @@ const SNAPSHOTS: &[(&str, u32)] = &[
     ("host/meta/2026-11-22T21:15:58Z", 2),
     ("host/legacy/2026-11-22T21:15:58Z", 2),
     ("host/sign/latest", 2),
+    ("host/enc/latest", 2),
 ];
 /// The one that was made with `--exclude '/dir5/small0*'`.
 const EXCLUDED: &str = "host/meta/2026-11-22T21:15:55Z";
 
-fn open(name: &str) -> Arc<dyn OpenSnapshot> {
+fn stored(name: &str) -> Arc<dyn OpenSnapshot> {
     let store = Local::open(&golden::path("datastore"), Options::default()).expect("a datastore");
     let name: SnapshotName = name.parse().expect("a name");
     name.open(&store, &Namespace::default()).expect("a snapshot")
+}
+
+/// With the key that lies at the default place: most snapshots are not signed.
+fn open(name: &str) -> Snapshot {
+    let keyring = Keyring::with(golden::key(), Origin::Default);
+    keyring.open(stored(name), WithoutKey::Refuse, &Report::new(true)).expect("the right key")
 }
 
 fn arguments(snapshot: &str, target: PathBuf, patterns: &[&str]) -> Restore {
@@ -38,6 +46,7 @@ fn arguments(snapshot: &str, target: PathBuf, patterns: &[&str]) -> Restore {
         target,
         patterns: patterns.iter().map(Into::into).collect(),
         repository: RepositoryArgs::default(),
+        open: OpenArgs::default(),
         how: Extracting { no_owner: true, talk, ..Extracting::default() },
     }
 }
@@ -124,7 +133,7 @@ fn a_link_without_its_file_becomes_the_file() {
 fn what_is_encrypted_is_refused_before_anything_is_made() {
     let scratch = Scratch::new();
     let target = scratch.join("out");
-    let error = restore(open("host/enc/latest"), &arguments("host/enc/latest", target.clone(), &[]));
+    let error = restore(stored("host/enc/latest"), &arguments("host/enc/latest", target.clone(), &[]));
     let error = format!("{:#}", error.unwrap_err());
     assert!(error.contains("tree.mpxar.didx is encrypted"), "{error}");
     assert!(!target.exists());

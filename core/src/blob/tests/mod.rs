@@ -19,4 +19,5 @@ fn sha(bytes: &[u8]) -> Digest {
 
 mod catalog;
 mod frame;
+mod key_file;
 mod manifest;

@@ -14,9 +14,9 @@ use super::SyncLevel;
 use super::disk::{Disk, Temp, is_missing, is_regular, look, open_file};
 use super::layout::chunk_path;
 use super::process::Process;
-use crate::codec::Effort;
 use crate::codec::{self, DecodeError};
-use crate::store::Stored;
+use crate::crypt::EncryptionKey;
+use crate::store::{NewChunk, Stored};
 
 /// A chunk cannot be had.
 #[derive(Debug)]
@@ -74,9 +74,26 @@ impl ChunkStore {
         self.directory.join(chunk_path(digest))
     }
 
+    /// Fills `blob` with a chunk as it is stored.
+    pub fn read_encoded(&self, digest: &Digest, blob: &mut Vec<u8>) -> Result<(), ChunkError> {
+        let wrap = |why| ChunkError { digest: *digest, why };
+        match read_encoded(&self.path(digest), blob) {
+            Err(error) if is_missing(&error) => Err(wrap(ChunkProblem::Missing)),
+            Err(error) => Err(wrap(ChunkProblem::Unreadable(error))),
+            Ok(()) if blob.is_empty() => Err(wrap(ChunkProblem::Empty)),
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// The plain bytes of a chunk, checked in every way.
-    pub fn read(&self, digest: &Digest, len: u64, mode: CryptMode) -> Result<Vec<u8>, ChunkError> {
-        self.with_encoded(digest, |blob| codec::decode_chunk(blob, digest, len, mode))
+    pub fn read(
+        &self,
+        digest: &Digest,
+        len: u64,
+        mode: CryptMode,
+        key: Option<&EncryptionKey>,
+    ) -> Result<Vec<u8>, ChunkError> {
+        self.with_encoded(digest, |blob| codec::decode_chunk(blob, digest, len, mode, key))
     }
 
     /// Checks what can be checked of a chunk without the key: that it is encrypted, and its CRC.
@@ -86,26 +103,18 @@ impl ChunkStore {
 
     /// How many plain bytes a chunk has whose digest is right; `None` if it has not the bytes that its name says.
     pub fn sound_length(&self, digest: &Digest) -> Option<u64> {
-        let decoded = self.with_encoded(digest, codec::decode_blob).ok()?;
+        let decoded = self.with_encoded(digest, |blob| codec::decode_blob(blob, None)).ok()?;
         (codec::digest(&decoded) == *digest).then_some(decoded.len() as u64)
     }
 
     fn with_encoded<T>(
         &self,
         digest: &Digest,
-        work: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+        work: impl FnOnce(&mut [u8]) -> Result<T, DecodeError>,
     ) -> Result<T, ChunkError> {
-        let wrap = |why| ChunkError { digest: *digest, why };
         ENCODED.with_borrow_mut(|blob| {
-            read_encoded(&self.path(digest), blob).map_err(|error| {
-                let why =
-                    if is_missing(&error) { ChunkProblem::Missing } else { ChunkProblem::Unreadable(error) };
-                wrap(why)
-            })?;
-            if blob.is_empty() {
-                return Err(wrap(ChunkProblem::Empty));
-            }
-            work(blob).map_err(|error| wrap(ChunkProblem::Wrong(error)))
+            self.read_encoded(digest, blob)?;
+            work(blob).map_err(|error| ChunkError { digest: *digest, why: ChunkProblem::Wrong(error) })
         })
     }
 
@@ -132,17 +141,12 @@ impl ChunkStore {
         }
     }
 
-    /// Stores a chunk whose digest is known to be right, unless it is there.
-    pub fn insert_plain(
-        &self,
-        digest: &Digest,
-        plain: &[u8],
-        effort: Effort,
-    ) -> anyhow::Result<(Stored, u64)> {
-        if let Some(len) = self.touch(digest)? {
+    /// Stores a chunk, unless it is there; what became of it, and how long the file is now.
+    pub fn insert_new(&self, chunk: &NewChunk<'_>) -> anyhow::Result<(Stored, u64)> {
+        if let Some(len) = self.touch(chunk.digest())? {
             return Ok((Stored { is_new: false, encoded: 0 }, len));
         }
-        codec::encode_with(effort, plain, |frame| self.insert(digest, frame))
+        chunk.encode(|frame| self.insert(chunk.digest(), frame))
     }
 
     /// Inserts a blob under its digest (5.2); what became of it, and how long the file is now.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, bail};
-use pxkit_core::blob::{CryptMode, FileEntry, MAX_ENCODED_SIZE, Manifest};
+use pxkit_core::blob::Manifest;
 use pxkit_core::format::Digest;
 use serde_json::json;
 
@@ -18,9 +18,9 @@ use super::process::SharedLock;
 use super::snapshot::{Opened, times};
 use super::{Store, SyncLevel};
 use crate::backup::scratch_file;
-use crate::codec::{self, Effort};
+use crate::codec;
 use crate::store::id::is_safe;
-use crate::store::{Backup, IndexWriter, NewSnapshot, OpenSnapshot, SnapshotId, Stored};
+use crate::store::{Backup, IndexWriter, NewChunk, NewSnapshot, OpenSnapshot, SnapshotId, Stored};
 
 /// What is counted for the manifest, as the server counts (10.1).
 #[derive(Debug, Default)]
@@ -217,18 +217,6 @@ pub(super) fn remove_snapshot(store: &Store, directory: &Path) -> anyhow::Result
     store.disk.remove_dir(directory).with_context(|| what(directory))
 }
 
-impl Session {
-    fn insert_plain(&self, digest: &Digest, plain: &[u8], effort: Effort) -> anyhow::Result<Stored> {
-        let (stored, encoded) = self.store.chunks.insert_plain(digest, plain, effort)?;
-        let add = |counter: &AtomicU64, value| counter.fetch_add(value, Ordering::Relaxed);
-        add(&self.uploads.count, 1);
-        add(&self.uploads.size, plain.len() as u64);
-        add(&self.uploads.compressed_size, encoded);
-        add(&self.uploads.duplicates, u64::from(!stored.is_new));
-        Ok(stored)
-    }
-}
-
 impl Backup for Session {
     fn id(&self) -> &SnapshotId {
         &self.new.snapshot
@@ -242,12 +230,14 @@ impl Backup for Session {
         Ok(self.store.chunks.touch(digest)?.is_some())
     }
 
-    fn insert(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        self.insert_plain(digest, plain, Effort::Fast)
-    }
-
-    fn insert_well(&self, digest: &Digest, plain: &[u8]) -> anyhow::Result<Stored> {
-        self.insert_plain(digest, plain, Effort::Good)
+    fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored> {
+        let (stored, encoded) = self.store.chunks.insert_new(chunk)?;
+        let add = |counter: &AtomicU64, value| counter.fetch_add(value, Ordering::Relaxed);
+        add(&self.uploads.count, 1);
+        add(&self.uploads.size, chunk.bytes().len() as u64);
+        add(&self.uploads.compressed_size, encoded);
+        add(&self.uploads.duplicates, u64::from(!stored.is_new));
+        Ok(stored)
     }
 
     fn scratch(&self) -> anyhow::Result<File> {
@@ -260,7 +250,7 @@ impl Backup for Session {
         Ok(Box::new(index))
     }
 
-    fn blob(&self, name: &str, plain: &[u8]) -> anyhow::Result<FileEntry> {
+    fn blob(&self, name: &str, encoded: &[u8]) -> anyhow::Result<()> {
         let path = self.directory.join(name);
         if !name.ends_with(".blob") || !is_safe(name) || name == MANIFEST {
             bail!(
@@ -270,25 +260,12 @@ impl Backup for Session {
         if path.exists() {
             bail!("{} has a file `{name}` already", self.id());
         }
-        let blob = codec::encode(plain, |frame| Ok(frame.to_vec()))?;
-        let size = blob.len() as u64;
-        if size > MAX_ENCODED_SIZE {
-            bail!(
-                "`{name}` has {size} bytes compressed, more than the {MAX_ENCODED_SIZE} that a blob may have"
-            );
-        }
         let write = || {
             let mut temp = Temp::beside(&self.store.disk, &path)?;
-            temp.write(&mut [&blob])?;
+            temp.write(&mut [encoded])?;
             temp.publish(self.store.sync == SyncLevel::File)
         };
-        write().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(FileEntry {
-            filename: name.to_owned(),
-            crypt_mode: CryptMode::None,
-            size,
-            csum: codec::digest(&blob),
-        })
+        write().with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn finish(mut self: Box<Self>, manifest: &Manifest) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use pxkit_core::blob::{CryptMode, FileEntry, MAX_PLAIN_SIZE, Manifest, SEALED_HEADER_SIZE};
+use pxkit_core::blob::{FileEntry, Frame, MAX_PLAIN_SIZE, Manifest, SEALED_HEADER_SIZE};
 use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex, ReadDynamic, ReadFixed};
 
@@ -77,8 +77,11 @@ pub(super) fn is_protected(directory: &Path) -> bool {
 pub(super) fn load_manifest(directory: &Path) -> anyhow::Result<Manifest> {
     let path = directory.join(MANIFEST);
     let load = || {
-        let blob = read_file(&path, MAX_BLOB)?;
-        anyhow::Ok(Manifest::parse(&codec::decode_blob(&blob)?)?)
+        let mut blob = read_file(&path, MAX_BLOB)?;
+        if Frame::parse(&blob)?.seal.is_some() {
+            bail!("it is encrypted, which no manifest may be");
+        }
+        anyhow::Ok(Manifest::parse(&codec::decode_blob(&mut blob, None)?)?)
     };
     load().with_context(|| format!("cannot read the manifest {}", path.display()))
 }
@@ -255,16 +258,15 @@ impl OpenSnapshot for Opened {
         }
     }
 
-    fn blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+    fn encoded_blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {
         let entry = self.entry(name)?;
         if !name.ends_with(".blob") {
             bail!("`{name}` is no blob");
         }
-        let blob = load_blob(&self.directory, entry)?;
-        codec::decode_blob(&blob).with_context(|| format!("{}/{name}", self.id))
+        load_blob(&self.directory, entry)
     }
 
-    fn chunk(&self, digest: &Digest, len: u64, mode: CryptMode) -> anyhow::Result<Vec<u8>> {
-        Ok(self.store.chunks.read(digest, len, mode)?)
+    fn encoded_chunk(&self, digest: &Digest, blob: &mut Vec<u8>) -> anyhow::Result<()> {
+        Ok(self.store.chunks.read_encoded(digest, blob)?)
     }
 }

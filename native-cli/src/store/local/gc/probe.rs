@@ -8,7 +8,8 @@ use pxkit_core::format::Digest;
 
 use super::super::Store;
 use super::super::disk::look;
-use crate::codec::{self, Effort};
+use crate::codec;
+use crate::store::NewChunk;
 
 /// The chunk that is touched: 4 MiB of zeros.
 const ZEROS: usize = 4 << 20;
@@ -21,9 +22,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(
 /// Its access time does not change: nothing could be told about the age of chunks.
 pub(super) fn check(store: &Store) -> anyhow::Result<()> {
     let zeros = vec![0; ZEROS];
-    let digest = codec::digest(&zeros);
+    let (chunk, digest) = (NewChunk::plain(&zeros), codec::digest(&zeros));
     for pause in PAUSES {
-        store.chunks.insert_plain(&digest, &zeros, Effort::Fast)?;
+        store.chunks.insert_new(&chunk)?;
         let before = time(store, &digest)?;
         thread::sleep(pause);
         store.chunks.touch(&digest)?;

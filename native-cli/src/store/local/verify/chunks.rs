@@ -238,7 +238,7 @@ impl Checked {
         let plain = if key.sealed {
             chunks.check_sealed(&key.digest).map(|()| Vec::new())?
         } else {
-            chunks.read(&key.digest, key.len, CryptMode::None)?
+            chunks.read(&key.digest, key.len, CryptMode::None, None)?
         };
         self.bytes.fetch_add(plain.len() as u64, Ordering::Relaxed);
         Ok(plain)

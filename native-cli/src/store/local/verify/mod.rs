@@ -121,7 +121,7 @@ impl Verification {
         for file in &manifest.files {
             check_signals()?;
             let result = if file.filename.ends_with(".blob") {
-                load_blob(directory, file).and_then(|blob| check_blob(&blob))
+                load_blob(directory, file).and_then(|mut blob| check_blob(&mut blob))
             } else {
                 load_index(directory, file).map(|index| indexes.push((file, index)))
             };
@@ -167,9 +167,9 @@ impl Verification {
 }
 
 /// Checks what can be checked of a blob without a key.
-fn check_blob(blob: &[u8]) -> anyhow::Result<()> {
+fn check_blob(blob: &mut [u8]) -> anyhow::Result<()> {
     if Frame::parse(blob)?.seal.is_none() {
-        codec::decode_blob(blob)?;
+        codec::decode_blob(blob, None)?;
     }
     Ok(())
 }
