@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pxkit::store::{Local, Namespace, OpenSnapshot, Options, SnapshotName};
+use pxkit::store::{Local, Namespace, OpenSnapshot, Options, Snapshot, SnapshotName};
 use pxkit_core::access::{Machine, Source, Tree, TreeBuilder, drive};
 use pxkit_core::blob::CryptMode;
 use pxkit_core::decode::{Entries, Event};
@@ -115,6 +115,7 @@ pub fn tree(meta: &[u8]) -> Tree {
 }
 
 fn stream(snapshot: &Arc<dyn OpenSnapshot>, name: &str) -> (Vec<u8>, DynamicIndex) {
+    let snapshot = Snapshot::with_key(snapshot.clone(), Some(golden::key()));
     let index = snapshot.index(name).expect("an index");
     let (mut bytes, mut start) = (Vec::new(), 0);
     for chunk in index.chunks() {
