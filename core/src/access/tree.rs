@@ -149,7 +149,8 @@ impl Tree {
         self.inline.get(id as usize / 32).is_some_and(|word| word & (1 << (id % 32)) != 0)
     }
 
-    fn target(&self, id: u32) -> &[u8] {
+    /// Where a symlink leads, or of which path a hard link is another name; empty for everything else.
+    pub fn target(&self, id: u32) -> &[u8] {
         let Ok(at) = self.target_end.binary_search_by_key(&id, |t| t.0) else { return &[] };
         let start = if at == 0 { 0 } else { self.target_end[at - 1].1 };
         &self.targets[start as usize..self.target_end[at].1 as usize]

@@ -27,6 +27,7 @@ mod anomalies;
 mod check;
 mod chunks;
 mod columns;
+pub mod compare;
 mod findings;
 mod former;
 mod ghosts;

@@ -1,4 +1,5 @@
 mod chunks;
+mod compare;
 mod findings;
 mod ghosts;
 mod history;
@@ -47,14 +48,24 @@ fn index_of(chunks: impl ExactSizeIterator<Item = (u64, Digest)>) -> DynamicInde
 
 /// Adds an entry to a tree; of a directory, the caller leaves it.
 fn add(builder: &mut TreeBuilder, name: &[u8], kind: Kind, stat: &Stat, content: Content<'_>) {
-    let attributes = Attributes::new();
+    add_with(builder, name, kind, stat, content, &Attributes::new());
+}
+
+fn add_with(
+    builder: &mut TreeBuilder,
+    name: &[u8],
+    kind: Kind,
+    stat: &Stat,
+    content: Content<'_>,
+    attributes: &Attributes,
+) {
     let filename = builder.tree().len() as u64 * 100;
     let entry = Entry {
         path: name,
         name_start: 0,
         kind,
         stat,
-        attributes: &attributes,
+        attributes,
         content,
         filename,
         end: filename + 100,
