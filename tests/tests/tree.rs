@@ -73,6 +73,14 @@ fn tree_says_what_entries_say(archive: &[u8]) {
         assert_eq!(tree.parent(id), parents.last().copied().unwrap_or(0));
         parents.push(id);
     }
+    // Names by their place among all names, sought from any entry before.
+    for at in 0..tree.names().len() {
+        let expected = (0..tree.len() as u32).find(|&id| tree.name_range(id).contains(&at)).expect("a name");
+        for from in [0, expected / 2, expected.saturating_sub(1), expected] {
+            assert_eq!(tree.name_at(at, from), expected);
+        }
+    }
+    assert_eq!(tree.name_at(tree.names().len(), 0) as usize, tree.len());
     // Children by number against children by path.
     for id in 0..tree.len() as u32 {
         let children: Vec<u32> = tree.children(id).collect();

@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::decode::{Content, Entry};
 use crate::format::{Device, Error, ItemType, Kind, PayloadRef, Problem, Timestamp};
@@ -56,9 +57,32 @@ impl Tree {
 
     /// The name of an entry; empty for the root.
     pub fn name(&self, id: u32) -> &[u8] {
+        &self.names[self.name_range(id)]
+    }
+
+    /// The names of all entries one after the other, for searches in all of them at once.
+    pub fn names(&self) -> &[u8] {
+        &self.names
+    }
+
+    /// Where in [`Tree::names`] the name of an entry is.
+    pub fn name_range(&self, id: u32) -> Range<usize> {
         let id = id as usize;
         let start = if id == 0 { 0 } else { self.name_end[id - 1] };
-        &self.names[start as usize..self.name_end[id] as usize]
+        start as usize..self.name_end[id] as usize
+    }
+
+    /// The first entry from `from` on whose name ends behind byte `at` of [`Tree::names`]; that is cheap if it is near `from`.
+    /// [`Tree::len`] if there is none.
+    pub fn name_at(&self, at: usize, from: u32) -> u32 {
+        let is_before = |end: &u32| *end as usize <= at;
+        let (mut low, mut step) = (from as usize, 1);
+        while self.name_end.get(low + step).is_some_and(is_before) {
+            low += step;
+            step *= 2;
+        }
+        let high = self.name_end.len().min(low + step);
+        (low + self.name_end[low.min(high)..high].partition_point(is_before)) as u32
     }
 
     /// Appends the path of an entry from the root, without leading slash.
