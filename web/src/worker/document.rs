@@ -347,7 +347,7 @@ impl Document {
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> u64 {
         let map = self.map.borrow().as_ref().map_or(0, |map| map.memory());
-        (self.tree().memory() + map) as u64
+        (self.tree().memory() + map + self.files.memory()) as u64
     }
 
     /// What the page is told.

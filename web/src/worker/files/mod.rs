@@ -1,36 +1,168 @@
-//! Rows of the tree and of the table.
+//! Rows of the tree and of the list.
+//!
+//! A view is a filter ([`matcher`]), an order ([`order`]), and either the tree of open directories ([`outline`]) or one list ([`list`]);
+//! [`state`] holds them together. Memory for each entry: 4 bytes in the tree and as many in a list that is sorted or filtered, and a few
+//! bits; 16 bytes while a list is being sorted (32 by name, for siblings).
 
+pub mod bits;
+pub mod collate;
+pub mod facts;
+mod find;
+pub mod list;
+pub mod matcher;
+pub mod needle;
+pub mod order;
+pub mod outline;
+pub mod row;
+pub mod state;
+pub mod sums;
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
-use super::{Document, Task, problem};
+use pxkit_core::access::Tree;
+
+use super::document::LayoutParts;
+use super::{Document, Task};
 use crate::protocol::files::{Rows, Span, Toggle, View, ViewInfo};
 use crate::protocol::{EntryId, Problem};
+use bits::Bits;
+use facts::Facts;
+use state::{Files, Matches};
+
+/// Rows that are given at once.
+const ROWS: u32 = 1000;
 
 /// What is kept for a document.
 #[derive(Default)]
-pub struct State {}
+pub struct State {
+    files: RefCell<Files>,
+    flagged: RefCell<(u64, Rc<[u32]>)>,
+    /// What [`Facts::stamp`] stands for.
+    stamped: RefCell<Stamped>,
+    stamp: Cell<u64>,
+}
+
+/// Findings, the streams that are known, what it is compared with.
+type Stamped = (u64, bool, Option<u64>, Option<u32>);
+
+impl State {
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> usize {
+        self.files.borrow().memory()
+    }
+}
+
+/// What [`Facts`] are borrowed from.
+struct Known<'a> {
+    tree: Ref<'a, Tree>,
+    is_complete: bool,
+    parts: Option<LayoutParts>,
+    flagged: Rc<[u32]>,
+    earlier: Option<Rc<Bits>>,
+    stamp: u64,
+}
+
+impl<'a> Known<'a> {
+    fn of(task: &Task, document: &'a Document) -> Self {
+        let parts = document.parts().ok();
+        let earlier = task.worker().compare.earlier(document.id());
+        let state = &document.files;
+        let counted = document.findings.counted();
+        if state.flagged.borrow().0 != counted {
+            let mut flagged = Vec::new();
+            document.findings.each(|_, finding| flagged.extend(finding.entry));
+            flagged.sort_unstable();
+            flagged.dedup();
+            *state.flagged.borrow_mut() = (counted, flagged.into());
+        }
+        let size = parts.as_ref().map(|parts| parts.map.size());
+        let has_index = parts.as_ref().is_some_and(|parts| parts.index.is_some());
+        let stamped = (counted, has_index, size, earlier.as_ref().map(|(older, _)| *older));
+        if state.stamped.replace(stamped) != stamped {
+            state.stamp.set(state.stamp.get() + 1);
+        }
+        Self {
+            tree: document.tree(),
+            is_complete: document.is_whole(),
+            parts,
+            flagged: state.flagged.borrow().1.clone(),
+            earlier: earlier.map(|(_, chunks)| chunks),
+            stamp: state.stamp.get(),
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            tree: &self.tree,
+            is_complete: self.is_complete,
+            layout: self.parts.as_ref().map(LayoutParts::layout),
+            flagged: &self.flagged,
+            earlier: self.earlier.as_deref(),
+            stamp: self.stamp,
+        }
+    }
+}
 
 /// Changes how the files are shown.
-pub async fn view(_task: &Task, _document: &Rc<Document>, _view: View) -> Result<ViewInfo, Problem> {
-    problem::absent("view")
+pub async fn view(task: &Task, document: &Rc<Document>, view: View) -> Result<ViewInfo, Problem> {
+    let mut matches = match Matches::new(&view) {
+        Ok(matches) => matches,
+        Err(malformed) => {
+            let info = with(task, document, |files, facts| files.info(facts));
+            return Ok(ViewInfo { malformed: Some(malformed), ..info });
+        }
+    };
+    while matches.step(&Known::of(task, document).facts()) {
+        task.breathe().await?;
+    }
+    let known = Known::of(task, document);
+    let mut files = document.files.files.borrow_mut();
+    files.show(&known.facts(), view, matches);
+    Ok(files.info(&known.facts()))
 }
 
 /// Opens or closes directories.
-pub async fn toggle(_task: &Task, _document: &Rc<Document>, _toggle: Toggle) -> Result<ViewInfo, Problem> {
-    problem::absent("toggle")
+pub async fn toggle(task: &Task, document: &Rc<Document>, toggle: Toggle) -> Result<ViewInfo, Problem> {
+    document.check_entry(toggle.entry)?;
+    Ok(with(task, document, |files, facts| {
+        files.toggle(facts, toggle);
+        files.info(facts)
+    }))
 }
 
 /// Rows of the current view.
-pub async fn rows(_task: &Task, _document: &Rc<Document>, _span: Span) -> Result<Rows, Problem> {
-    problem::absent("rows")
+pub async fn rows(task: &Task, document: &Rc<Document>, span: Span) -> Result<Rows, Problem> {
+    Ok(with(task, document, |files, facts| {
+        let places = files.span(facts, span.start, span.count.min(ROWS));
+        let rows = places.into_iter().map(|place| row::row(files, facts, place)).collect();
+        Rows { start: span.start, total: files.rows(), rows }
+    }))
 }
 
 /// The row of an entry.
-pub async fn reveal(_task: &Task, _document: &Rc<Document>, _entry: EntryId) -> Result<Option<u32>, Problem> {
-    problem::absent("reveal")
+pub async fn reveal(task: &Task, document: &Rc<Document>, entry: EntryId) -> Result<Option<u32>, Problem> {
+    document.check_entry(entry)?;
+    Ok(with(task, document, |files, facts| files.reveal(facts, entry)))
 }
 
 /// The entry at a path.
-pub async fn find(_task: &Task, _document: &Rc<Document>, _path: &[u8]) -> Result<Option<EntryId>, Problem> {
-    problem::absent("find")
+pub async fn find(_task: &Task, document: &Rc<Document>, path: &[u8]) -> Result<Option<EntryId>, Problem> {
+    Ok(find::find(&document.tree(), path))
+}
+
+/// The entries of the current view in the order of its rows, each with the number of directories above it; at most `count`.
+pub fn places(task: &Task, document: &Document, start: u32, count: u32) -> Vec<(EntryId, u16)> {
+    with(task, document, |files, facts| files.span(facts, start, count))
+}
+
+/// Does something with the rows of a document and what is known now.
+fn with<T>(task: &Task, document: &Document, work: impl FnOnce(&mut Files, &Facts<'_>) -> T) -> T {
+    let known = Known::of(task, document);
+    let facts = known.facts();
+    let mut files = document.files.files.borrow_mut();
+    files.catch_up(&facts);
+    work(&mut files, &facts)
 }
