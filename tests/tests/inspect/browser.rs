@@ -100,7 +100,7 @@ fn without_a_browser_there_is_still_the_address() {
     assert_eq!(inspector.get("").status, 200);
     std::thread::sleep(std::time::Duration::from_millis(500));
     let run = inspector.end(Signal::INT).exits(130);
-    assert!(run.err.contains("No browser could be started: open the address above"), "{}", run.err);
+    assert!(run.err.contains("no browser could be started: open that address"), "{}", run.err);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn without_a_display_no_browser_is_started() {
     let port = inspector.port;
     let run = inspector.end(Signal::INT).exits(130);
     let words =
-        format!("There is no display here. From another machine: `ssh -L {port}:127.0.0.1:{port} HOST`");
+        format!("there is no display here: from another machine, `ssh -L {port}:127.0.0.1:{port} HOST`");
     assert!(run.err.contains(&words), "{}", run.err);
 }
 
