@@ -101,6 +101,18 @@ pub struct Remnants {
     pub unknown_bytes: u64,
 }
 
+impl Remnants {
+    /// Adds those of the next gap; up to `keep` are kept in all.
+    pub fn append(&mut self, mut next: Self, keep: usize) {
+        next.kept.truncate(keep.saturating_sub(self.kept.len()));
+        self.kept.append(&mut next.kept);
+        self.ghosts += next.ghosts;
+        self.ghost_bytes += next.ghost_bytes;
+        self.marker_bytes += next.marker_bytes;
+        self.unknown_bytes += next.unknown_bytes;
+    }
+}
+
 /// Walks through a gap of padding from PAYLOAD header to PAYLOAD header.
 ///
 /// Headers are looked for where the gap begins, behind what was found, and where chunks meet. If there is none, the bytes up to the

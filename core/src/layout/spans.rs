@@ -53,12 +53,12 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// The word for it in JSON and CSV: `payload`, `metadata`, `marker`, or the class of padding.
+    /// The word for it in JSON and CSV: `payload`, `padding`, `marker` or `metadata`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::StartMarker | Self::TailMarker => "marker",
             Self::Payload(_) => "payload",
-            Self::Padding(class) => class.name(),
+            Self::Padding(_) => "padding",
             Self::Metadata => "metadata",
         }
     }

@@ -58,9 +58,7 @@ fn things(random: &mut Random) -> Things {
         let kind =
             [Kind::Directory, Kind::File, Kind::File, Kind::File, Kind::Symlink, Kind::Device, Kind::Fifo]
                 [random.below(7) as usize];
-        if !things.contains_key(&path) {
-            things.insert(path, thing(random, kind));
-        }
+        things.entry(path).or_insert_with(|| thing(random, kind));
     }
     things
 }

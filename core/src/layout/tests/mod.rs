@@ -4,6 +4,7 @@ mod findings;
 mod ghosts;
 mod history;
 mod map;
+mod report;
 mod treemap;
 
 use alloc::vec::Vec;
