@@ -85,6 +85,11 @@ impl Tree {
         (low + self.name_end[low.min(high)..high].partition_point(is_before)) as u32
     }
 
+    /// Bytes of all names.
+    pub fn names_len(&self) -> usize {
+        self.names.len()
+    }
+
     /// Appends the path of an entry from the root, without leading slash.
     pub fn path(&self, id: u32, out: &mut Vec<u8>) {
         let start = out.len();
@@ -218,6 +223,31 @@ impl TreeBuilder {
     /// An empty tree.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Entries and bytes of names for which there is room; more make arrays move to places of twice the size.
+    pub fn room(&self) -> (usize, usize) {
+        let Tree { parent, names, .. } = &self.tree;
+        (parent.capacity() - parent.len(), names.capacity() - names.len())
+    }
+
+    /// Makes room for so many more entries and bytes of their names, and for no more.
+    pub fn reserve(&mut self, entries: usize, names: usize) {
+        let tree = &mut self.tree;
+        tree.parent.reserve_exact(entries);
+        tree.end.reserve_exact(entries);
+        tree.name_end.reserve_exact(entries);
+        tree.names.reserve_exact(names);
+        tree.kind.reserve_exact(entries);
+        tree.mode.reserve_exact(entries);
+        tree.uid.reserve_exact(entries);
+        tree.gid.reserve_exact(entries);
+        tree.mtime_secs.reserve_exact(entries);
+        tree.mtime_nanos.reserve_exact(entries);
+        tree.size.reserve_exact(entries);
+        tree.position.reserve_exact(entries);
+        tree.filename.reserve_exact(entries);
+        tree.inline.reserve_exact(entries / 32 + 1);
     }
 
     /// Adds an entry; those of an archive in their order.

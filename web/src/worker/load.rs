@@ -15,6 +15,10 @@ use crate::protocol::{Problem, Tell};
 const FIRST: u64 = 256 << 10;
 /// Bytes of the others.
 const SLICE: u64 = 4 << 20;
+/// Entries for which room is made at once although nothing proves that they will come.
+const TRUSTED: u64 = 1_200_000;
+/// Entries that are decoded at most: about 80 bytes of memory each, of the four gigabytes that there can be.
+const MOST: usize = 20_000_000;
 
 /// Decodes the archive of a document, and tells the page of it.
 pub async fn decode(task: Task, document: Rc<Document>) {
@@ -140,10 +144,12 @@ impl Loader {
 
     /// Decodes what is there. `None` if the tree is being read.
     fn slice(&mut self) -> Option<Result<Stop, Error>> {
-        let Self { document, entries, buffer, start, end, .. } = self;
+        let Self { document, source, entries, buffer, start, end, .. } = self;
         let mut counts = document.counts.get();
         let head = &document.head;
+        let (done, size) = (entries.offset(), source.size());
         let stop = document.grow(|builder: &mut TreeBuilder| {
+            make_room(builder, done, (*end - *start) as u64, size);
             let stop = loop {
                 let progress = match entries.step(&buffer[*start..*end]) {
                     Ok(progress) => progress,
@@ -152,6 +158,10 @@ impl Loader {
                 *start += progress.used;
                 match progress.event {
                     Event::Entry(entry) => {
+                        if builder.tree().len() >= MOST {
+                            let cause = Cause::Limit { what: "entries", limit: MOST as u64 };
+                            break Err(Error::new(entry.filename, Some(ItemType::Filename), cause));
+                        }
                         if let Err(error) = builder.add(&entry) {
                             break Err(error);
                         }
@@ -196,4 +206,28 @@ impl Loader {
         self.document.findings.decoded(self.entries.findings(), &self.document.tree());
         *self.document.state.borrow_mut() = State::Loading(self.next - (self.end - self.start) as u64);
     }
+}
+
+/// Makes room for the entries of a slice, and for all that follow if the archive goes on as it began: arrays that grow by doubling leave
+/// holes behind, and WebAssembly never gives memory back.
+fn make_room(builder: &mut TreeBuilder, done: u64, slice: u64, size: u64) {
+    let (entries, names) = builder.room();
+    let tree = builder.tree();
+    let (len, name_bytes) = (tree.len() as u64, tree.names_len() as u64);
+    if len == 0 {
+        return;
+    }
+    // What so many bytes more hold, in proportion to those before, and a little.
+    let share = |of: u64, bytes: u64| {
+        (u128::from(of) * u128::from(bytes) / u128::from(done.max(1)) * 51 / 50) as u64 + 64
+    };
+    if share(len, slice) <= entries as u64 && share(name_bytes, slice) <= names as u64 {
+        return;
+    }
+    // The first slice is too short to tell.
+    let ahead = if done < SLICE { SLICE } else { size.saturating_sub(done) };
+    let more = share(len, ahead).min(TRUSTED.max(len)).max(share(len, slice).min(slice / 16));
+    let more_names =
+        share(name_bytes, ahead).min(20 * TRUSTED.max(len)).max(share(name_bytes, slice).min(slice));
+    builder.reserve(more as usize, more_names as usize);
 }
