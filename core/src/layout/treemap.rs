@@ -19,7 +19,7 @@ pub struct Canvas {
     pub least: f32,
     /// Frame around the contents of a directory.
     pub frame: f32,
-    /// Room for its name above them.
+    /// Room for its name above them, in directories that are at least three times as high and wide as that.
     pub title: f32,
     /// Directories deeper than this are drawn closed.
     pub depth: u16,
@@ -132,6 +132,7 @@ impl Rect {
     /// What is left for the contents of a directory.
     fn inside(self, canvas: &Canvas) -> Self {
         let (frame, title) = (f64::from(canvas.frame).max(0.0), f64::from(canvas.title).max(0.0));
+        let title = if self.width.min(self.height) >= 3.0 * title { title } else { 0.0 };
         Self {
             x: self.x + frame,
             y: self.y + frame + title,

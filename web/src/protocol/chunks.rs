@@ -107,8 +107,9 @@ pub struct Summary {
     pub sizes: Vec<(u64, u32, u64)>,
     /// By use in tenths, 0 to 10: chunks, bytes, dead bytes. The last are those fully used.
     pub uses: Vec<(u32, u64, u64)>,
-    /// What re-encoding the worst chunks costs and frees: chunks, used bytes to read, dead bytes freed; growing, at most 200 points.
-    pub curve: Vec<(u32, u64, u64)>,
+    /// What re-encoding the worst chunks costs and frees: chunks, bytes of files to be read and stored again, bytes by which the padding shrinks
+    /// (may be negative for a while, as files that reach out of a chunk leave padding behind); at most 200 points.
+    pub curve: Vec<(u32, u64, i64)>,
     /// Shared with the other open snapshot: chunks, bytes; and not shared.
     pub shared: Option<((u32, u64), (u32, u64))>,
 }
@@ -118,6 +119,8 @@ pub struct Summary {
 pub struct Needed {
     /// The entry.
     pub entry: EntryId,
+    /// Files that have to be read.
+    pub files: u64,
     /// Bytes of its contents, or of all below.
     pub content: u64,
     /// Different chunks.

@@ -5,6 +5,7 @@ use std::ops::Range as Bytes;
 use std::rc::Rc;
 
 use pxkit_core::access::Source;
+use pxkit_core::format::Digest;
 use pxkit_core::layout::{Class, DigestOrder, Former, History, Layout, Owner, Remains, Remnants, Trace};
 
 use super::document::LayoutParts;
@@ -88,6 +89,13 @@ pub struct Older {
     /// Its layout.
     pub parts: LayoutParts,
     order: Rc<DigestOrder>,
+}
+
+impl Older {
+    /// Whether it has a chunk with this digest.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.parts.index.as_ref().is_some_and(|index| self.order.contains(index.chunks(), digest))
+    }
 }
 
 /// The archives that are open, have chunks and are older than this one, the youngest first; those of other groups are left out.

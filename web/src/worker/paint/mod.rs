@@ -4,6 +4,7 @@
 //! of fills (`lanes`), and fills become pixels (`fill`). What is wide enough is shown by itself, with crisp borders; the rest in
 //! proportion, except that padding is always given some pixels: what is rare must not vanish.
 
+mod areas;
 mod colour;
 mod colouring;
 mod columns;
@@ -18,6 +19,9 @@ pub mod ranges;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use pxkit_core::layout::DirectoryTotals;
+
+use super::document::LayoutParts;
 use super::{Document, Task, chunks, layout, problem};
 use crate::protocol::layout::{Colouring, Legend, Map, MapQuery, Treemap, TreemapQuery};
 use crate::protocol::{DocId, Problem, ProblemKind};
@@ -34,6 +38,8 @@ const RANGES: u32 = 2000;
 #[derive(Default)]
 pub struct State {
     colours: RefCell<Option<(Key, Rc<Colours>)>>,
+    /// What directories hold, and in which tree, by where that is in memory.
+    totals: RefCell<Option<(usize, Rc<DirectoryTotals>)>>,
 }
 
 /// What a colouring was made of.
@@ -49,18 +55,26 @@ struct Key {
 impl State {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        self.colours.borrow().as_ref().map_or(0, |(_, colours)| colours.memory())
+        let totals = self.totals.borrow().as_ref().map_or(0, |(_, totals)| totals.memory());
+        totals + self.colours.borrow().as_ref().map_or(0, |(_, colours)| colours.memory())
+    }
+
+    fn totals(&self, parts: &LayoutParts) -> Rc<DirectoryTotals> {
+        let key = Rc::as_ptr(&parts.tree).addr();
+        if let Some((_, totals)) = self.totals.borrow().as_ref().filter(|(kept, _)| *kept == key) {
+            return totals.clone();
+        }
+        let totals = Rc::new(DirectoryTotals::new(&parts.tree));
+        *self.totals.borrow_mut() = Some((key, totals.clone()));
+        totals
     }
 }
 
 /// The colours of a document; those used last are kept.
-async fn colours(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result<Rc<Colours>, Problem> {
+fn colours(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result<Rc<Colours>, Problem> {
     let (parts, table) = (document.parts()?, document.table()?);
-    let ages = match colouring {
-        Colouring::Age => chunks::ages(task, document).await?,
-        _ => None,
-    };
-    let older = ages.as_ref().map_or_else(Vec::new, |ages| ages.older.clone());
+    let past = if colouring == Colouring::Age { chunks::past(task, document) } else { None };
+    let older = past.as_ref().map_or_else(Vec::new, |past| past.older.clone());
     let key = Key { colouring, map: Rc::as_ptr(&parts.map).addr(), older };
     if let Some((kept, colours)) = &*document.paint.colours.borrow()
         && *kept == key
@@ -68,14 +82,14 @@ async fn colours(task: &Task, document: &Rc<Document>, colouring: Colouring) -> 
         return Ok(colours.clone());
     }
     let colours =
-        Rc::new(Colours::new(&parts.layout(), colouring, &table, ages.as_ref().map(|ages| &*ages.ages)));
+        Rc::new(Colours::new(&parts.layout(), colouring, &table, past.as_ref().map(|past| &*past.ages)));
     *document.paint.colours.borrow_mut() = Some((key, colours.clone()));
     Ok(colours)
 }
 
 /// A picture of a part of the stream.
 pub async fn map(task: &Task, document: &Rc<Document>, query: MapQuery) -> Result<Map, Problem> {
-    let colours = colours(task, document, query.colouring).await?;
+    let colours = colours(task, document, query.colouring)?;
     let ghosts = layout::ghosts(task, document).await?;
     let parts = document.parts()?;
     let picture = draw(&parts.layout(), &colours, &ghosts, &query).ok_or_else(too_large)?;
@@ -93,17 +107,17 @@ pub async fn map(task: &Task, document: &Rc<Document>, query: MapQuery) -> Resul
 }
 
 /// Directories as areas.
-pub async fn treemap(
-    _task: &Task,
-    _document: &Rc<Document>,
-    _query: TreemapQuery,
-) -> Result<Treemap, Problem> {
-    problem::absent("treemap")
+pub async fn treemap(task: &Task, document: &Rc<Document>, query: TreemapQuery) -> Result<Treemap, Problem> {
+    document.check_entry(query.root)?;
+    let colours = colours(task, document, query.colouring)?;
+    let (parts, table) = (document.parts()?, document.table()?);
+    let totals = document.paint.totals(&parts);
+    areas::draw(&parts.layout(), &table, &totals, &colours, &query).ok_or_else(too_large)
 }
 
 /// The categories of a colouring.
 pub async fn legend(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result<Legend, Problem> {
-    let colours = colours(task, document, colouring).await?;
+    let colours = colours(task, document, colouring)?;
     let (parts, table) = (document.parts()?, document.table()?);
     Ok(colours.legend(&parts.layout(), &table))
 }
@@ -113,5 +127,7 @@ fn too_large() -> Problem {
     problem::new(ProblemKind::Limit, message)
 }
 
+#[cfg(test)]
+pub mod testing;
 #[cfg(test)]
 mod tests;

@@ -2,62 +2,17 @@
 
 use std::ops::Range;
 
-use pxkit_core::access::{Source, Tree, TreeBuilder};
-use pxkit_core::decode::{Content, Entry};
-use pxkit_core::format::{Attributes, Digest, Kind, PayloadRef, Stat};
-use pxkit_core::index::{ChunkId, DynamicIndex, ReadDynamic, WriteDynamic};
+use pxkit_core::access::{Source, Tree};
+use pxkit_core::index::DynamicIndex;
 use pxkit_core::layout::{ChunkTable, Layout, Map, Owner};
 
 use super::colouring::Colours;
 use super::columns::{self, Grid};
 use super::fill::{Fill, Palette};
 use super::lanes;
+use super::testing::{Random, ends, index, tree};
 use super::{colour, draw};
 use crate::protocol::layout::{Colouring, Lane, MapQuery, Padding};
-
-/// SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
-/// A root with files: name, offset and size of the payload.
-pub fn tree(files: &[(String, u64, u64)]) -> Tree {
-    let mut builder = TreeBuilder::new();
-    let (stat, attributes) = (Stat::default(), Attributes::new());
-    let mut add = |path: &[u8], kind, content, filename| {
-        let (stat, attributes) = (&stat, &attributes);
-        let entry =
-            Entry { path, name_start: 0, kind, stat, attributes, content, filename, end: 0, depth: 0 };
-        builder.add(&entry).unwrap();
-    };
-    add(b"", Kind::Directory, Content::None, 0);
-    for (number, (name, offset, size)) in files.iter().enumerate() {
-        let content = Content::Reference(PayloadRef { offset: *offset, size: *size });
-        add(name.as_bytes(), Kind::File, content, number as u64 * 100 + 100);
-    }
-    builder.finish()
-}
-
-/// An index of chunks with these ends.
-pub fn index(ends: &[u64]) -> DynamicIndex {
-    let (_, header) = WriteDynamic::new([0; 16], 0);
-    let mut reader = ReadDynamic::new(4096 + 40 * ends.len() as u64).unwrap();
-    reader.push(&header).unwrap();
-    for (number, &end) in ends.iter().enumerate() {
-        let mut digest = Digest::default();
-        digest.0[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        reader.push(&ChunkId { end, digest }.to_bytes()).unwrap();
-    }
-    reader.finish().unwrap()
-}
 
 /// A small stream with gaps and chunks anywhere, and ghosts in its padding.
 struct Case {
@@ -79,11 +34,7 @@ impl Case {
         }
         at += random.below(60);
         let size = at + 16;
-        let mut ends = Vec::new();
-        while ends.last().is_none_or(|&end| end < size) {
-            ends.push(ends.last().unwrap_or(&0) + 1 + random.below(150));
-        }
-        *ends.last_mut().unwrap() = size;
+        let ends = ends(random, size, 150);
         let index = (random.below(4) > 0).then(|| index(&ends));
         let tree = tree(&files);
         let map = Map::new(&tree, Source::Payload, size);
@@ -450,4 +401,83 @@ fn ages_are_classes_of_chunks() {
     assert_eq!(legend.categories.len(), 6);
     assert_eq!(legend.categories[0].name, "new here");
     assert_eq!((legend.categories[1].bytes, legend.categories[1].files), (32, 1));
+}
+
+#[test]
+fn areas_are_as_large_as_their_files() {
+    use crate::protocol::layout::TreemapQuery;
+    use crate::protocol::{Reply, Request};
+    use crate::worker::testing::Bench;
+
+    let mut random = Random(8);
+    let (meta, payload) = super::testing::padded(&mut random, 3, 20);
+    let size = payload.len() as u64;
+    let bench = Bench::new();
+    let opened = bench.open(vec![("a.mpxar", meta), ("a.ppxar", payload)]);
+    let document = bench.worker.document(opened.documents[0].id).unwrap();
+    document.set_index(std::rc::Rc::new(index(&ends(&mut random, size, 900))));
+    let query = TreemapQuery {
+        root: 0,
+        width: 900,
+        height: 600,
+        scale: 1.0,
+        colouring: Colouring::FileType,
+        hidden: Vec::new(),
+        marked: None,
+        dark: false,
+    };
+    let draw = |query| match bench.ask(Request::Treemap(document.id(), query)) {
+        Ok(Reply::Treemap(map)) => *map,
+        other => panic!("{other:?}"),
+    };
+    let map = draw(query.clone());
+    let parts = document.parts().unwrap();
+    let totals = parts.layout().totals();
+    let (files, padding): (Vec<_>, Vec<_>) = map.areas.iter().partition(|area| !area.padding);
+    assert_eq!(padding.iter().map(|area| area.size).sum::<u64>(), totals.padding.total());
+    let area = |area: &crate::protocol::layout::Area| f64::from(area.rect.2) * f64::from(area.rect.3);
+    let dead: f64 = padding.iter().map(|one| area(one)).sum();
+    let root = files.iter().find(|area| area.entry == Some(0)).unwrap();
+    let share = totals.padding.total() as f64 / (totals.padding.total() + root.size) as f64;
+    assert!((dead / (900.0 * 600.0) - share).abs() < 0.01);
+    // Each pixel has the colour of the innermost area, or is a border.
+    let colours = Colours::new(&parts.layout(), Colouring::FileType, &document.table().unwrap(), None);
+    let super::Categories::Entries(of) = colours.categories() else { panic!() };
+    let palette = Palette::new(colours.tones(), &[], false, 1);
+    let mut seen = 0;
+    for one in files.iter().filter(|area| area.entry.is_some_and(|id| parts.tree.size(id) > 0)) {
+        let (x, y, width, height) = one.rect;
+        let at = ((y + height / 2) * map.width + x + width / 2) as usize * 4;
+        let pixel: [u8; 4] = map.rgba[at..at + 4].try_into().unwrap();
+        assert_eq!(pixel, palette.pixel(Fill::Live(of[one.entry.unwrap() as usize]), 0, 0), "{one:?}");
+        seen += 1;
+    }
+    assert!(seen > 40);
+    // Within a directory areas are proportional to bytes.
+    let directory = files.iter().find(|area| area.label == "dir0001").unwrap().entry.unwrap();
+    let inside: Vec<_> = files
+        .iter()
+        .filter(|area| area.entry.is_some_and(|id| id != 0 && parts.tree.parent(id) == directory))
+        .collect();
+    let scale = inside.iter().map(|one| area(one)).sum::<f64>()
+        / inside.iter().map(|one| one.size).sum::<u64>() as f64;
+    for one in &inside {
+        let ratio = area(one) / (one.size as f64 * scale);
+        assert!((0.8..1.25).contains(&ratio), "{one:?} {ratio}");
+    }
+    // What is selected is framed, also if it has no area of its own.
+    let mark = colour::MARK.light.alpha(255);
+    let marked = |id| {
+        let map = draw(TreemapQuery { marked: Some(id), ..query.clone() });
+        map.rgba.chunks(4).filter(|pixel| **pixel == mark).count()
+    };
+    assert!((directory..parts.tree.end(directory)).all(|id| marked(id) > 0));
+    // Into a directory: the padding of the chunks that hold its files.
+    let inner = draw(TreemapQuery { root: directory, ..query.clone() });
+    let needs = parts.layout().needs(directory..parts.tree.end(directory));
+    let table = document.table().unwrap();
+    let dead: u64 =
+        needs.runs.into_iter().flatten().map(|n| table.get(&parts.layout(), n).unwrap().dead()).sum();
+    assert_eq!(inner.areas.iter().filter(|area| area.padding).map(|area| area.size).sum::<u64>(), dead);
+    assert!(bench.ask(Request::Treemap(document.id(), TreemapQuery { root: 1 << 30, ..query })).is_err());
 }
