@@ -14,7 +14,6 @@ pub mod gc;
 pub mod generate;
 pub mod init;
 pub mod inspect;
-pub mod key;
 pub mod list;
 pub mod namespace;
 pub mod notes;

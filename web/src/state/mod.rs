@@ -7,12 +7,16 @@
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 pub mod client;
+pub mod columns;
 #[cfg(target_arch = "wasm32")]
 mod follow;
 #[cfg(target_arch = "wasm32")]
 mod history;
 pub mod keys;
 pub mod link;
+pub mod pages;
+pub mod preview;
+pub mod scroll;
 pub mod selection;
 pub mod text;
 pub mod workspace;

@@ -50,6 +50,36 @@ pub fn exact(bytes: u64) -> String {
     counted(bytes, "byte", "bytes")
 }
 
+/// Bytes as people type them: a number, perhaps with a decimal point, and perhaps a unit (`10k`, `1.5 MiB`). Units are powers of 1024.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text: String = text.chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit.to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        "p" => 50,
+        _ => return None,
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let whole: u64 = if whole.is_empty() && !part.is_empty() { 0 } else { whole.parse().ok()? };
+    let thousandths: u128 = format!("{part:0<3}").get(..3)?.parse().ok()?;
+    u64::try_from((u128::from(whole) << unit) + (thousandths << unit) / 1000).ok()
+}
+
+/// Bytes so that [`parse_size`] gives them back: in the largest unit that divides them.
+pub fn size_to_type(bytes: u64) -> String {
+    let unit = (bytes.trailing_zeros() / 10).min(5) as usize;
+    match unit {
+        _ if bytes == 0 => "0".to_owned(),
+        0 => bytes.to_string(),
+        _ => format!("{} {}", bytes >> (unit * 10), UNITS[unit - 1]),
+    }
+}
+
 /// A position: `0x1a2b3c40`.
 pub fn offset(offset: u64) -> String {
     format!("{offset:#x}")
@@ -175,6 +205,29 @@ mod tests {
         ];
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn sizes_can_be_typed() {
+        let cases = [
+            ("10", Some(10)),
+            ("10k", Some(10_240)),
+            ("1.5 MiB", Some(1_572_864)),
+            ("2gb", Some(2 << 30)),
+            (".5k", Some(512)),
+            ("1,024", Some(1024)),
+            ("", None),
+            ("x", None),
+            ("1.x", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("99999999P", None),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+        for bytes in [0, 1, 1023, 1024, 10 << 20, 3 << 40, u64::MAX, 1 << 63] {
+            assert_eq!(parse_size(&size_to_type(bytes)), Some(bytes), "{bytes}");
         }
     }
 

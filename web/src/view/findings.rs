@@ -1,9 +1,329 @@
-//! TEMP
+//! What is irregular, and looking for more of it.
 
+use std::rc::Rc;
+
+use futures::FutureExt as _;
 use yew::prelude::*;
+
+use super::{
+    list::{Fetched, Line, List},
+    parts::{Bar, Jump, use_size},
+};
+use crate::{
+    protocol::{
+        DocId, Progress, Reply, Request, Stream,
+        export::{Format, List as Listed, Save},
+        findings::{Check, CheckKind, CheckState, Checked, Query, Row, Rows, Severity},
+    },
+    reply,
+    state::{
+        Message, Tab,
+        app::{App, use_app, use_document, use_reply, use_slice},
+        columns::by_width,
+        keys::Command,
+        selection::Selection,
+        text,
+    },
+};
+
+/// Where one is in the list, in the address.
+pub const AT: &str = "finding-at";
 
 /// The view.
 #[component]
 pub fn Findings() -> Html {
-    html! { <section class="view" id="view-findings" aria-label="Findings"></section> }
+    let document = use_document();
+    html! {
+        <section class="view findings" id="view-findings" aria-label="Findings">
+            if let Some(open) = document {
+                <Table key={open.document.id} doc={open.document.id} epoch={open.epoch} />
+            }
+        </section>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct TableProps {
+    doc: DocId,
+    epoch: u32,
+}
+
+#[component]
+fn Table(props: &TableProps) -> Html {
+    let doc = props.doc;
+    let app = use_app();
+    // Checks add findings without a report of the document.
+    let found = use_state_eq(|| 0_u32);
+    let epoch = props.epoch.wrapping_add(*found);
+    let head = use_reply(Some(Request::Findings(doc, Query { start: 0, count: 0 })), epoch);
+    let at = use_slice(|state| state.place.params.get(AT).and_then(|at| at.parse::<u32>().ok()));
+    let pane = use_node_ref();
+    let (width, _) = use_size(&pane);
+    let fetch = use_callback(app.clone(), move |(start, count): (u32, u32), app| -> Fetched<Row> {
+        let asked = app.client().ask(Request::Findings(doc, Query { start, count }));
+        async move { reply!(asked, Findings).ok().map(|rows| rows.rows) }.boxed_local()
+    });
+    let on_current =
+        use_callback(app.clone(), |(number, row): (u32, Rc<Row>), app| select(app, number, &row));
+    let on_open = {
+        let app = app.clone();
+        Callback::from(move |(_, row): (u32, Rc<Row>)| {
+            app.send(Message::Jump(Tab::Structure, Selection::Item(row.stream, row.offset)));
+        })
+    };
+    let wide = width >= 620.0;
+    let line = use_callback(wide, |(_, row): (u32, Rc<Row>), wide| line(&row, *wide));
+    let rows = match head.reply.as_ref().map(|reply| reply.as_ref().map(|reply| (**reply).clone())) {
+        Some(Ok(Reply::Findings(rows))) => rows,
+        _ => Rows { start: 0, total: 0, counted: 0, rows: Vec::new(), checks: Vec::new() },
+    };
+    let show = {
+        let total = rows.total;
+        u64::from(at.filter(|at| *at < total).map_or(0, |at| at + 1))
+    };
+    let save = {
+        let app = app.clone();
+        Callback::from(move |_: MouseEvent| {
+            super::export::save(&app, doc, Save::List(Listed::Findings, Format::Csv))
+        })
+    };
+    let empty = html! {
+        <div class="empty">
+            if head.reply.is_some() {
+                <p>{ "Nothing irregular was found while decoding." }</p>
+                <p class="muted">{ "The checks above read what decoding does not: bytes of the payload, chunks, goodbye tables." }</p>
+            }
+        </div>
+    };
+    let on_found = {
+        let found = found.clone();
+        Callback::from(move |()| found.set(*found + 1))
+    };
+    html! {
+        <div class="findings-table" ref={pane}>
+            <div class="toolbar checks" role="group" aria-label="Checks">
+                { for rows.checks.iter().map(|state| html! { <CheckButton key={word(state.what)} {doc} state={*state} on_found={on_found.clone()} /> }) }
+                <span class="count number" role="status">
+                    { text::counted(rows.counted, "finding", "findings") }
+                    if rows.counted > u64::from(rows.total) { { format!(", the first {} are listed", text::count(rows.total)) } }
+                </span>
+                if rows.total > 0 { <button type="button" class="quiet" onclick={save}>{ "CSV" }</button> }
+            </div>
+            <List<Row>
+                label="Findings"
+                template={by_width(width, &[(0.0, "72px minmax(0, 1fr) 112px"), (620.0, "80px minmax(0, 2fr) minmax(0, 1fr) 120px")])}
+                head={header(wide)}
+                columns={if wide { 4 } else { 3 }}
+                total={rows.total}
+                revision={u64::from(epoch)}
+                {fetch}
+                {line}
+                current={at}
+                {show}
+                {on_current}
+                {on_open}
+                rank={1}
+                {empty}
+            />
+        </div>
+    }
+}
+
+fn header(wide: bool) -> Html {
+    html! {
+        <>
+            <span role="columnheader">{ "Severity" }</span>
+            <span role="columnheader">{ "Finding" }</span>
+            if wide { <span role="columnheader">{ "Entry" }</span> }
+            <span role="columnheader" class="number">{ "Where" }</span>
+        </>
+    }
+}
+
+fn line(row: &Row, wide: bool) -> Line {
+    let (class, severity) = match row.severity {
+        Severity::Error => ("bad", "error"),
+        Severity::Warning => ("warn", "warning"),
+        Severity::Note => ("muted", "note"),
+    };
+    let stream = match row.stream {
+        Stream::Meta => "in the archive",
+        Stream::Payload => "in the payload",
+    };
+    let entry = row.entry.map(|entry| {
+        let path = row.path.clone().unwrap_or_default();
+        html! {
+            <Jump tab={Tab::Files} to={Selection::Entry(entry)} title={path.clone()}><span class="mono">{ path }</span></Jump>
+        }
+    });
+    let chunk = row.chunk.filter(|_| row.entry.is_none()).map(|chunk| html! {
+        <Jump tab={Tab::Chunks} to={Selection::Chunk(chunk)}>{ format!("chunk {}", text::count(chunk)) }</Jump>
+    });
+    Line {
+        class: classes!("severity", class),
+        cells: html! {
+            <>
+                <span role="gridcell" class={class}>{ severity }</span>
+                <span role="gridcell" class="text" title={format!("{}: {}", row.code, row.message)}>{ &row.message }</span>
+                if wide { <span role="gridcell" class="text">{ for entry }{ for chunk }</span> }
+                <span role="gridcell" class="number">
+                    <Jump tab={Tab::Structure} to={Selection::Item(row.stream, row.offset)} title={format!("Show the bytes {stream}")}>
+                        <span class="mono">{ text::offset(row.offset) }</span>
+                    </Jump>
+                </span>
+            </>
+        },
+        ..Line::default()
+    }
+}
+
+/// Selects what a finding is about, and remembers which it is.
+fn select(app: &App, number: u32, row: &Row) {
+    app.send(Message::Param(AT, Some(number.to_string())));
+    app.send(Message::Select(Selection::Item(row.stream, row.offset)));
+}
+
+/// Goes to the finding before or after the one that was shown last, wherever one is.
+pub fn step(app: &App, command: Command) {
+    let state = app.state();
+    let Some(open) = state.active() else { return };
+    let doc = open.document.id;
+    let at = state.place.params.get(AT).and_then(|at| at.parse::<u32>().ok());
+    let start = match (command, at) {
+        (_, None) => 0,
+        (Command::NextFinding, Some(at)) => at + 1,
+        (_, Some(0)) => return app.say("This is the first finding."),
+        (_, Some(at)) => at - 1,
+    };
+    let app = app.clone();
+    wasm_bindgen_futures::spawn_local(async move {
+        let asked = app.client().ask(Request::Findings(doc, Query { start, count: 1 }));
+        match reply!(asked, Findings) {
+            Ok(rows) => match rows.rows.first() {
+                Some(row) => {
+                    select(&app, start, row);
+                    let total = text::count(rows.total);
+                    app.say(format!("Finding {} of {total}: {}", text::count(start + 1), row.message));
+                }
+                None if rows.total == 0 => app.say("Nothing irregular was found."),
+                None => app.say("This is the last finding."),
+            },
+            Err(problem) => app.complain(problem),
+        }
+    });
+}
+
+const fn word(what: CheckKind) -> &'static str {
+    match what {
+        CheckKind::Headers => "headers",
+        CheckKind::Ghosts => "ghosts",
+        CheckKind::Digests => "digests",
+        CheckKind::Tables => "tables",
+    }
+}
+
+const fn about(what: CheckKind) -> &'static str {
+    match what {
+        CheckKind::Headers => "Whether a payload header stands behind each reference",
+        CheckKind::Ghosts => "Payloads in padding whose files are gone",
+        CheckKind::Digests => "Chunks against their digests; this reads all of them",
+        CheckKind::Tables => "Goodbye tables against the entries",
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct CheckButtonProps {
+    doc: DocId,
+    state: CheckState,
+    on_found: Callback<()>,
+}
+
+#[component]
+fn CheckButton(props: &CheckButtonProps) -> Html {
+    let CheckButtonProps { doc, state, .. } = *props;
+    let app = use_app();
+    let job = use_state_eq(|| None::<u32>);
+    let outcome = use_state(|| None::<Checked>);
+    let progress: Option<Option<Progress>> = {
+        let job = *job;
+        use_slice(move |state| {
+            state.jobs.iter().find(|it| Some(it.id) == job).map(|job| job.progress.clone())
+        })
+    };
+    let run = {
+        let (app, job, outcome, on_found) =
+            (app.clone(), job.clone(), outcome.setter(), props.on_found.clone());
+        Callback::from(move |_: MouseEvent| {
+            let (outcome, on_found) = (outcome.clone(), on_found.clone());
+            let request = Request::Check(doc, Check { what: state.what, range: None });
+            let number =
+                app.job(format!("checking {}", word(state.what)), request, Vec::new(), move |app, answer| {
+                    match answer {
+                        Ok((Reply::Checked(checked), _)) => {
+                            app.say(sentence(&checked));
+                            outcome.set(Some(checked));
+                        }
+                        Ok(_) => {}
+                        Err(problem) => app.complain(problem),
+                    }
+                    on_found.emit(());
+                });
+            job.set(Some(number));
+        })
+    };
+    if let Some(progress) = progress {
+        let cancel = {
+            let (app, job) = (app.clone(), *job);
+            Callback::from(move |_: MouseEvent| {
+                if let Some(job) = job {
+                    app.cancel(job)
+                }
+            })
+        };
+        return html! {
+            <span class="check-state">
+                { for progress.map(|progress| html! { <Bar {progress} /> }) }
+                <button type="button" class="quiet" onclick={cancel}>{ "Cancel" }</button>
+            </span>
+        };
+    }
+    let done = state.total > 0 && state.done >= state.total;
+    let note = match &*outcome {
+        Some(checked) if checked.found > 0 => Some(("warn", format!("{} found", text::count(checked.found)))),
+        Some(checked) if checked.unreadable > 0 => {
+            Some(("warn", format!("{} unreadable", text::count(checked.unreadable))))
+        }
+        Some(_) => Some(("good", "all right".to_owned())),
+        None if done => Some(("muted", "done".to_owned())),
+        None if state.done > 0 => Some(("muted", text::percent(state.done, state.total))),
+        None => None,
+    };
+    let title = if state.possible {
+        about(state.what).to_owned()
+    } else {
+        format!("{}. Not possible here: the bytes for it are not there.", about(state.what))
+    };
+    html! {
+        <span class="check-state">
+            <button type="button" disabled={!state.possible} onclick={run} {title}>{ format!("Check {}", word(state.what)) }</button>
+            { for note.map(|(class, text)| html! { <span class={class}>{ text }</span> }) }
+        </span>
+    }
+}
+
+fn sentence(checked: &Checked) -> String {
+    let looked = text::counted(checked.looked_at, "thing was", "things were");
+    let mut out = format!(
+        "Checked {}: {looked} looked at, {}.",
+        word(checked.what),
+        text::counted(checked.found, "finding", "findings")
+    );
+    if checked.unreadable > 0 {
+        out.push_str(&format!(" {} could not be read", text::count(checked.unreadable)));
+        if let Some(problem) = &checked.problem {
+            out.push_str(&format!(" ({problem})"));
+        }
+        out.push('.');
+    }
+    out
 }

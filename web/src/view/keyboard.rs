@@ -68,6 +68,7 @@ fn act(app: &App, command: Command, place: Where) -> bool {
         Command::Help => toggle(app, Panel::Help),
         Command::Goto => toggle(app, Panel::Goto),
         Command::Panel => app.send(Message::HidePanel(!state.panel_hidden)),
+        Command::PreviousFinding | Command::NextFinding => super::findings::step(app, command),
         Command::Copy => match (&state.focus.details, &state.focus.chunk) {
             (_, Some(chunk)) => parts::copy(app, "digest", &chunk.row.digest),
             (Some(details), None) => parts::copy(app, "path", &details.path),

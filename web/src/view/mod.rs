@@ -1,16 +1,24 @@
 //! The page: one file a view. Views get at the state by [`crate::state::app`] and draw what the worker answers.
 
+mod chooser;
 mod chunks;
 mod compare;
+mod drop;
 mod entry;
+pub mod export;
 mod files;
 mod findings;
+mod gather;
 mod glide;
 mod goodbye;
+mod goto;
+mod help;
 mod hex;
 mod item;
 mod keyboard;
 mod layout;
+pub mod list;
+mod open;
 pub mod parts;
 mod shell;
 mod structure;
@@ -22,6 +30,7 @@ use crate::{boot, state::app::App};
 /// Shows the page.
 pub fn start() {
     let app = App::start(boot::worker);
+    gather::at_start(&app);
     let root =
         gloo::utils::document().get_element_by_id("app").expect("the page has a place for the program");
     yew::Renderer::<Page>::with_root_and_props(root, PageProps { app }).render();

@@ -1,6 +1,9 @@
 //! Small things that all views use: values that can be copied, problems, bars, jumps.
 
+use js_sys::Array;
+use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Element, ResizeObserver, ResizeObserverEntry};
 use yew::prelude::*;
 
 use crate::{
@@ -138,6 +141,7 @@ pub enum Icon {
     Right,
     Save,
     Search,
+    Store,
     Sun,
     System,
     Up,
@@ -156,6 +160,9 @@ pub fn icon(icon: Icon) -> Html {
         Icon::Right => "M6 4l4 4-4 4",
         Icon::Save => "M8 2.5v7M5 7l3 3 3-3M3 13.5h10",
         Icon::Search => "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.5 10.5l3 3",
+        Icon::Store => {
+            "M3 4c0-1 2-1.5 5-1.5s5 .5 5 1.5-2 1.5-5 1.5-5-.5-5-1.5zM3 4v8c0 1 2 1.5 5 1.5s5-.5 5-1.5V4M3 8c0 1 2 1.5 5 1.5s5-.5 5-1.5"
+        }
         Icon::Sun => {
             "M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.5 1.5M11.5 11.5L13 13M13 3l-1.5 1.5M4.5 11.5L3 13"
         }
@@ -165,4 +172,43 @@ pub fn icon(icon: Icon) -> Html {
     html! {
         <svg class="glyph" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false"><path d={path} /></svg>
     }
+}
+
+/// Width and height of an element in pixels, as they change; zero before it is drawn.
+#[hook]
+pub fn use_size(node: &NodeRef) -> (f64, f64) {
+    let size = use_state_eq(|| (0.0, 0.0));
+    {
+        let (node, size) = (node.clone(), size.setter());
+        use_effect_with((), move |()| {
+            let observed = node.cast::<Element>().and_then(|element| {
+                let changed = Closure::<dyn FnMut(Array)>::new(move |entries: Array| {
+                    if let Ok(entry) = entries.get(0).dyn_into::<ResizeObserverEntry>() {
+                        let rect = entry.content_rect();
+                        size.set((rect.width(), rect.height()));
+                    }
+                });
+                let observer = ResizeObserver::new(changed.as_ref().unchecked_ref()).ok()?;
+                observer.observe(&element);
+                Some((observer, changed))
+            });
+            move || {
+                if let Some((observer, _)) = &observed {
+                    observer.disconnect();
+                }
+            }
+        });
+    }
+    *size
+}
+
+/// The local time of seconds since 1970, and the zone's distance from UTC (`+02:00`).
+pub fn local(seconds: i64) -> (String, String) {
+    let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(seconds as f64 * 1000.0));
+    // Beyond what the browser's calendar holds there is no zone.
+    let minutes =
+        Some(-date.get_timezone_offset()).filter(|minutes| minutes.is_finite()).unwrap_or(0.0) as i64;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let zone = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    (text::time(seconds.saturating_add(minutes * 60)), zone)
 }

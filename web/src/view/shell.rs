@@ -1,50 +1,509 @@
-//! The frame of the page: header, views, panes, status.
+//! The frame of the page: header, views, panes, what lies over them, status.
 
+use gloo::events::EventListener;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 use super::{
-    chunks::Chunks, compare::Compare, entry::Entry, files::Files, findings::Findings, keyboard::use_keyboard,
-    layout::Layout, structure::Structure,
+    chooser::Chooser,
+    chunks::Chunks,
+    compare::Compare,
+    drop::use_drop,
+    entry::Entry,
+    export::Export,
+    files::Files,
+    findings::Findings,
+    goto::Goto,
+    help::Help,
+    keyboard::use_keyboard,
+    layout::Layout,
+    open::Start,
+    parts::{Bar, Icon, icon},
+    structure::Structure,
 };
-use crate::state::{
-    Message, Tab,
-    app::{use_app, use_document, use_slice},
+use crate::{
+    protocol::open::{Document, Kind, State as Stage},
+    state::{
+        Message, Panel, Tab, Theme, Worker,
+        app::{use_app, use_document, use_slice},
+        keys::Command,
+        sentence, text,
+    },
 };
 
 /// The whole page.
 #[component]
 pub fn Shell() -> Html {
-    let app = use_app();
     use_keyboard();
+    use_colours();
+    let dragging = use_drop();
     let tab = use_slice(|state| state.place.tab);
+    let hidden = use_slice(|state| state.panel_hidden);
     let document = use_document();
-    let view = match tab {
+    let worker = use_slice(|state| state.worker.clone());
+    {
+        let title = document.as_ref().map(|open| open.document.title.clone());
+        use_effect_with(title, |title| {
+            let title =
+                title.as_ref().map_or_else(|| "pxkit inspector".to_owned(), |it| format!("{it} – pxkit"));
+            gloo::utils::document().set_title(&title);
+        });
+    }
+    let work = match (&worker, &document) {
+        (Worker::Died(reason), _) => html! { <Failure reason={reason.clone()} /> },
+        (_, None) => html! { <main class="work start"><Start /></main> },
+        (_, Some(_)) => html! {
+            <main class={classes!("work", hidden.then_some("without-entry"))}>
+                <Files />
+                { view(tab) }
+                if !hidden { <Entry /> }
+            </main>
+        },
+    };
+    html! {
+        <div class="shell" data-tab={tab.word()}>
+            <Header />
+            if document.is_some() { <Tabs /> }
+            <Banners />
+            { work }
+            <Over />
+            <Status />
+            if dragging {
+                <div class="dropping" aria-hidden="true"><p>{ "Drop to open: archives, their payload, indexes, blobs, a datastore" }</p></div>
+            }
+        </div>
+    }
+}
+
+fn view(tab: Tab) -> Html {
+    match tab {
         Tab::Files => html! {},
         Tab::Layout => html! { <Layout /> },
         Tab::Chunks => html! { <Chunks /> },
         Tab::Structure => html! { <Structure /> },
         Tab::Findings => html! { <Findings /> },
         Tab::Compare => html! { <Compare /> },
+    }
+}
+
+/// What a document is, in words.
+pub const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unified => "archive",
+        Kind::Split => "split archive",
+        Kind::Payload => "payload file",
+        Kind::DynamicIndex => "dynamic index",
+        Kind::FixedIndex => "fixed index",
+        Kind::Catalog => "catalog",
+        Kind::Manifest => "manifest of a snapshot",
+        Kind::Blob => "blob",
+        Kind::Foreign => "file of another kind",
+    }
+}
+
+/// The colours that were chosen, or those of the system.
+#[hook]
+fn use_colours() {
+    let app = use_app();
+    let theme = use_slice(|state| state.theme);
+    use_effect_with(theme, |theme| {
+        let root = gloo::utils::document().document_element();
+        let word = match theme {
+            Theme::System => "system",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        };
+        root.map(|root| root.set_attribute("data-theme", word));
+    });
+    use_effect_with((), move |()| {
+        let query = gloo::utils::window().match_media("(prefers-color-scheme: dark)").ok().flatten();
+        let listener = query.map(|query| {
+            app.send(Message::SystemDark(query.matches()));
+            let (again, app) = (query.clone(), app.clone());
+            EventListener::new(&query, "change", move |_| app.send(Message::SystemDark(again.matches())))
+        });
+        move || drop(listener)
+    });
+}
+
+#[component]
+fn Header() -> Html {
+    let app = use_app();
+    let (theme, panel) = use_slice(|state| (state.theme, state.panel));
+    let stores = use_slice(|state| state.workspace.stores.clone());
+    let has_document = use_document().is_some();
+    let hidden = use_slice(|state| state.panel_hidden);
+    let toggle = |which: Panel| {
+        app.on(move |_: MouseEvent| Message::Panel(if panel == which { Panel::None } else { which }))
+    };
+    let (next, picture, label) = match theme {
+        Theme::System => (Theme::Light, Icon::System, "Colours: as the system has them"),
+        Theme::Light => (Theme::Dark, Icon::Sun, "Colours: light"),
+        Theme::Dark => (Theme::System, Icon::Moon, "Colours: dark"),
+    };
+    let find = {
+        let app = app.clone();
+        Callback::from(move |_: MouseEvent| {
+            app.command(Command::Find);
+        })
     };
     html! {
-        <div class="shell" data-tab={tab.word()}>
-            <nav aria-label="Views">
-                { for Tab::ALL.into_iter().map(|it| {
-                    let onclick = app.on(move |_: MouseEvent| Message::Tab(it));
-                    html! {
-                        <button type="button" key={it.word()} aria-current={(it == tab).then_some("page")} {onclick}>
-                            { it.name() }
-                        </button>
-                    }
-                }) }
-            </nav>
-            if document.is_some() {
-                <main>
-                    <Files />
-                    { view }
-                    <Entry />
-                </main>
-            }
-        </div>
+        <header class="top">
+            <span class="brand">{ "pxkit" }</span>
+            <Switcher />
+            <span class="tools">
+                if has_document {
+                    <button type="button" class="tool" onclick={toggle(Panel::Open)} aria-expanded={(panel == Panel::Open).to_string()} title="Open more">
+                        { icon(Icon::Open) }<span class="label">{ "Open" }</span>
+                    </button>
+                    { for stores.iter().map(|store| {
+                        let open = panel == Panel::Store(store.id);
+                        html! {
+                            <button type="button" class="tool" key={store.id} onclick={toggle(Panel::Store(store.id))} aria-expanded={open.to_string()}
+                                title={format!("Snapshots of {}", store.name)}>
+                                { icon(Icon::Store) }<span class="label">{ "Snapshots" }</span>
+                            </button>
+                        }
+                    }) }
+                    <button type="button" class="tool" onclick={find} title="Find by name or path (/)">
+                        { icon(Icon::Search) }<span class="label">{ "Find" }</span><kbd>{ "/" }</kbd>
+                    </button>
+                    <Export />
+                    <button type="button" class="tool" aria-pressed={(!hidden).to_string()} title="Show and hide the entry panel (p)" aria-label="Entry panel"
+                        onclick={app.on(move |_: MouseEvent| Message::HidePanel(!hidden))}>
+                        { icon(Icon::Panel) }
+                    </button>
+                }
+                <button type="button" class="tool" title={label} aria-label={label} onclick={app.on(move |_: MouseEvent| Message::Theme(next))}>
+                    { icon(picture) }
+                </button>
+                <button type="button" class="tool" title="Keys (?)" aria-label="Keys" aria-expanded={(panel == Panel::Help).to_string()} onclick={toggle(Panel::Help)}>
+                    <kbd>{ "?" }</kbd>
+                </button>
+            </span>
+        </header>
     }
+}
+
+/// What is shown, and a choice if more is open.
+#[component]
+fn Switcher() -> Html {
+    let app = use_app();
+    let documents = use_slice(|state| state.workspace.documents.clone());
+    let active = use_document();
+    let Some(active) = active else {
+        return html! { <span class="document muted">{ "inspector" }</span> };
+    };
+    let document = &active.document;
+    let id = document.id;
+    let onchange = {
+        let app = app.clone();
+        Callback::from(move |event: Event| {
+            if let Ok(doc) = event.target_unchecked_into::<HtmlSelectElement>().value().parse() {
+                app.send(Message::Activate(doc));
+            }
+        })
+    };
+    let close = {
+        let app = app.clone();
+        Callback::from(move |_: MouseEvent| app.close(id))
+    };
+    let title = format!("Close {}", document.title);
+    html! {
+        <span class="document">
+            if documents.len() > 1 {
+                <select class="switch" aria-label="Document" {onchange}>
+                    { for documents.iter().map(|open| html! {
+                        <option value={open.document.id.to_string()} selected={open.document.id == id}>{ name(&open.document) }</option>
+                    }) }
+                </select>
+            } else {
+                <span class="title" title={name(document)}>{ name(document) }</span>
+            }
+            <button type="button" class="icon" title={title.clone()} aria-label={title} onclick={close}>{ icon(Icon::Close) }</button>
+            <span class="facts">
+                <span>{ kind(document.kind) }</span>
+                if let Some(version) = document.version { <span>{ format!("version {version}") }</span> }
+            </span>
+        </span>
+    }
+}
+
+fn name(document: &Document) -> String {
+    match &document.snapshot {
+        Some(snapshot) if !snapshot.namespace.is_empty() && !document.title.contains(&snapshot.namespace) => {
+            format!("{}: {}", snapshot.namespace, document.title)
+        }
+        _ => document.title.clone(),
+    }
+}
+
+#[component]
+fn Tabs() -> Html {
+    let app = use_app();
+    let tab = use_slice(|state| state.place.tab);
+    let Some(open) = use_document() else { return html! {} };
+    let document = &open.document;
+    let button = |(at, it): (usize, Tab)| {
+        let onclick = app.on(move |_: MouseEvent| Message::Tab(it));
+        let badge = (it == Tab::Findings && document.findings > 0).then(|| text::count(document.findings));
+        html! {
+            <button type="button" key={it.word()} class="tab" aria-current={(it == tab).then_some("page")}
+                title={format!("{} ({})", it.name(), at + 1)} {onclick}>
+                { it.name() }
+                if let Some(badge) = badge { <span class="badge number">{ badge }</span> }
+            </button>
+        }
+    };
+    html! {
+        <nav class="tabs" aria-label="Views">
+            <span class="row-of-tabs">{ for Tab::ALL.into_iter().enumerate().map(button) }</span>
+            <Summary document={document.clone()} />
+        </nav>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct SummaryProps {
+    document: Document,
+}
+
+/// The document in a few numbers.
+#[component]
+fn Summary(props: &SummaryProps) -> Html {
+    let document = &props.document;
+    let mut parts = Vec::new();
+    if document.is_archive() {
+        parts.push((
+            text::counted(document.entries, "entry", "entries"),
+            format!("{} with contents of their own", text::counted(document.files, "file", "files")),
+        ));
+        parts.push((text::size(document.content), format!("{} of contents", text::exact(document.content))));
+        let whole = document.payload_size.or(document.padding.map(|_| document.content));
+        if let (Some(padding), Some(whole)) = (document.padding, whole) {
+            let live = whole.saturating_sub(padding);
+            parts.push((
+                format!("pad {}", text::percent(padding, live)),
+                format!("{} of padding for {} that are used", text::exact(padding), text::size(live)),
+            ));
+        }
+    } else {
+        parts.push((text::size(document.size), text::exact(document.size)));
+    }
+    html! {
+        <span class="summary number">
+            { for parts.into_iter().map(|(text, title)| html! { <span {title}>{ text }</span> }) }
+        </span>
+    }
+}
+
+/// What went wrong, what is missing, what is offered.
+#[component]
+fn Banners() -> Html {
+    let app = use_app();
+    let problems = use_slice(|state| state.workspace.problems.clone());
+    let compare = use_slice(|state| state.notice.clone().filter(|notice| notice.compare.is_some()));
+    let open = use_document();
+    let dismiss = |at: usize| {
+        html! {
+            <button type="button" class="icon" aria-label="Dismiss" title="Dismiss" onclick={app.on(move |_: MouseEvent| Message::Dismiss(at))}>
+                { icon(Icon::Close) }
+            </button>
+        }
+    };
+    let damage = open.as_ref().and_then(|open| match &open.document.state {
+        Stage::Damaged(problem) => Some(problem.clone()),
+        _ => None,
+    });
+    let damage_jump = damage.as_ref().and_then(|problem| problem.offset).map(|offset| {
+        let to = crate::state::selection::Selection::Item(crate::protocol::Stream::Meta, offset);
+        html! {
+            <super::parts::Jump tab={Tab::Structure} {to}>{ "Show the bytes" }</super::parts::Jump>
+        }
+    });
+    html! {
+        <>
+            { for problems.iter().enumerate().map(|(at, problem)| html! {
+                <div class="banner bad" role="alert" key={at}><p>{ sentence(problem) }</p>{ dismiss(at) }</div>
+            }) }
+            if let Some(problem) = &damage {
+                <div class="banner bad" role="alert">
+                    <p>{ sentence(problem) }{ " What comes before is shown." }</p>
+                    { for damage_jump }
+                </div>
+            }
+            if let Some((notice, pair)) = compare.and_then(|notice| notice.compare.map(|pair| (notice, pair))) {
+                <div class="banner" role="status">
+                    <p>{ notice.text }</p>
+                    <button type="button" onclick={app.on(move |_: MouseEvent| Message::Compare(pair.0, pair.1))}>{ "Compare them" }</button>
+                    <button type="button" class="icon" aria-label="Dismiss" title="Dismiss" onclick={app.on(|_: MouseEvent| Message::Notice(None))}>
+                        { icon(Icon::Close) }
+                    </button>
+                </div>
+            }
+        </>
+    }
+}
+
+/// What lies over the views.
+#[component]
+fn Over() -> Html {
+    let app = use_app();
+    let panel = use_slice(|state| state.panel);
+    let has_document = use_document().is_some();
+    let (label, content) = match panel {
+        Panel::None => return html! {},
+        Panel::Help => ("Keys", html! { <Help /> }),
+        // Without a document these are the page itself.
+        Panel::Open | Panel::Store(_) if !has_document => return html! {},
+        Panel::Open => ("Open", html! { <Start /> }),
+        Panel::Store(store) => ("Snapshots", html! { <Chooser {store} /> }),
+        Panel::Goto => ("Go to an offset", html! { <Goto /> }),
+    };
+    html! {
+        <aside class={classes!("over", format!("over-{}", label.split(' ').next().unwrap_or_default().to_lowercase()))} aria-label={label}>
+            <header>
+                <h2>{ label }</h2>
+                <button type="button" class="icon" aria-label="Close" title="Close (Esc)" onclick={app.on(|_: MouseEvent| Message::Panel(Panel::None))}>
+                    { icon(Icon::Close) }
+                </button>
+            </header>
+            <div class="over-body">{ content }</div>
+        </aside>
+    }
+}
+
+/// The line at the bottom: what is being done, what was done.
+#[component]
+fn Status() -> Html {
+    let app = use_app();
+    let jobs = use_slice(|state| state.jobs.clone());
+    let notice = use_slice(|state| state.notice.clone().filter(|notice| notice.compare.is_none()));
+    let starting = use_slice(|state| state.worker == Worker::Starting);
+    let open = use_document();
+    let loading = open.as_ref().filter(|open| open.document.is_loading());
+    {
+        // What was said goes away by itself; what went wrong stays until Esc.
+        let app = app.clone();
+        use_effect_with(notice.clone(), move |notice| {
+            let timer = notice
+                .as_ref()
+                .filter(|notice| !notice.bad)
+                .map(|_| gloo::timers::callback::Timeout::new(6000, move || app.send(Message::Notice(None))));
+            move || drop(timer)
+        });
+    }
+    html! {
+        <footer class="status">
+            if let Some(open) = loading { <Loading document={open.document.clone()} /> }
+            { for jobs.iter().map(|job| {
+                let id = job.id;
+                let cancel = { let app = app.clone(); Callback::from(move |_: MouseEvent| app.cancel(id)) };
+                html! {
+                    <span class="job" key={id}>
+                        if let Some(progress) = &job.progress {
+                            <Bar progress={progress.clone()} />
+                        } else {
+                            <span>{ &job.what }{ "…" }</span>
+                        }
+                        <button type="button" class="quiet" onclick={cancel} aria-label={format!("Cancel {}", job.what)}>{ "Cancel" }</button>
+                    </span>
+                }
+            }) }
+            <span class="said" role="status">
+                if let Some(notice) = &notice {
+                    <span class={classes!(notice.bad.then_some("bad"))}>{ &notice.text }</span>
+                } else if starting {
+                    { "The decoder is starting…" }
+                }
+            </span>
+            if let Some(hint) = open.as_ref().and_then(|open| open.document.hint.clone()) {
+                <span class="hint">{ hint }</span>
+            }
+        </footer>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct LoadingProps {
+    document: Document,
+}
+
+/// How far decoding is: bytes, entries, rate.
+#[component]
+fn Loading(props: &LoadingProps) -> Html {
+    let document = &props.document;
+    let id = document.id;
+    let app = use_app();
+    let began = use_mut_ref(|| None::<(u32, f64)>);
+    let now = js_sys::Date::now();
+    let since = {
+        let mut began = began.borrow_mut();
+        match *began {
+            Some((of, since)) if of == id => since,
+            _ => {
+                *began = Some((id, now));
+                now
+            }
+        }
+    };
+    let Stage::Loading(done) = document.state else { return html! {} };
+    let seconds = (now - since) / 1000.0;
+    let rate = (seconds > 0.2).then(|| text::count((f64::from(document.entries) / seconds) as u64));
+    let stop = {
+        let app = app.clone();
+        Callback::from(move |_: MouseEvent| app.close(id))
+    };
+    html! {
+        <span class="job">
+            <span class="bar">
+                <progress max={document.size.max(1).to_string()} value={done.min(document.size).to_string()} aria-label="decoding" />
+                <span class="number">
+                    { format!("{} of {} · {} entries", text::size(done), text::size(document.size), text::count(document.entries)) }
+                    if let Some(rate) = rate { { format!(" · {rate}/s") } }
+                </span>
+            </span>
+            <button type="button" class="quiet" onclick={stop}>{ "Cancel" }</button>
+        </span>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct FailureProps {
+    reason: String,
+}
+
+/// The worker is gone: why, and what can be done.
+#[component]
+fn Failure(props: &FailureProps) -> Html {
+    let app = use_app();
+    let restart = |again: bool| {
+        let app = app.clone();
+        Callback::from(move |_: MouseEvent| app.restart(again))
+    };
+    html! {
+        <main class="work start">
+            <section class="failure" role="alert" aria-label="The decoder stopped">
+                <h1>{ "The decoder stopped" }</h1>
+                <p>{ "Nothing was changed or sent: archives are only read. What was open can be opened again in a new decoder." }</p>
+                <pre>{ &props.reason }</pre>
+                <p class="actions">
+                    <button type="button" class="first" onclick={restart(true)}>{ "Restart and open again" }</button>
+                    <button type="button" onclick={restart(false)}>{ "Restart empty" }</button>
+                </p>
+            </section>
+        </main>
+    }
+}
+
+/// Moves the keyboard into an element by its id, once it is drawn.
+pub fn focus_later(id: &'static str) {
+    gloo::timers::callback::Timeout::new(0, move || {
+        let element = gloo::utils::document().get_element_by_id(id);
+        if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = element.focus();
+        }
+    })
+    .forget();
 }

@@ -1,0 +1,278 @@
+//! Chooses from a datastore: namespace, group, snapshot, archive.
+
+use std::rc::Rc;
+
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{File, HtmlInputElement, HtmlSelectElement};
+use yew::prelude::*;
+
+use super::parts::{Size, Trouble, local};
+use crate::{
+    protocol::{
+        Problem, ProblemKind, Reply, Request,
+        open::{GroupInfo, Key, SnapshotFile, SnapshotInfo, SnapshotRef, StoreListing, StoreQuery},
+    },
+    reply,
+    state::{
+        app::{use_app, use_reply, use_slice},
+        client::reason,
+        text,
+    },
+};
+
+/// Properties of [`Chooser`].
+#[derive(Properties, PartialEq)]
+pub struct ChooserProps {
+    /// Which datastore.
+    pub store: u32,
+}
+
+/// The choice.
+#[component]
+pub fn Chooser(props: &ChooserProps) -> Html {
+    let number = props.store;
+    let store =
+        use_slice(move |state| state.workspace.stores.iter().find(|store| store.id == number).cloned());
+    let namespace = use_state_eq(String::new);
+    let group = use_state_eq(|| None::<String>);
+    // A new key may open what was closed.
+    let keys = use_state_eq(|| 0_u32);
+    let listing = use_reply(
+        store.as_ref().map(|_| {
+            Request::Store(StoreQuery { store: number, namespace: (*namespace).clone(), group: None })
+        }),
+        *keys,
+    );
+    let Some(store) = store else { return html! { <p>{ "This datastore is not open any more." }</p> } };
+    let groups: Vec<GroupInfo> = match listing.reply.as_ref() {
+        Some(Ok(reply)) => match &**reply {
+            Reply::Store(StoreListing::Groups(groups)) => groups.clone(),
+            _ => Vec::new(),
+        },
+        _ if namespace.is_empty() => store.groups.clone(),
+        _ => Vec::new(),
+    };
+    let chosen =
+        (*group).clone().filter(|name| groups.iter().any(|it| it.name == *name)).or_else(|| match &*groups {
+            [only] => Some(only.name.clone()),
+            _ => None,
+        });
+    let choose_namespace = {
+        let (namespace, group) = (namespace.setter(), group.setter());
+        Callback::from(move |event: Event| {
+            namespace.set(event.target_unchecked_into::<HtmlSelectElement>().value());
+            group.set(None);
+        })
+    };
+    let trouble = listing.reply.as_ref().and_then(|reply| reply.as_ref().err().cloned());
+    html! {
+        <div class="chooser">
+            <div class="toolbar">
+                <h2 class="store-name">{ &store.name }</h2>
+                if store.namespaces.len() > 1 {
+                    <label>{ "Namespace " }
+                        <select onchange={choose_namespace}>
+                            { for store.namespaces.iter().map(|name| html! {
+                                <option value={name.clone()} selected={*name == *namespace}>
+                                    { if name.is_empty() { "(root)" } else { name.as_str() } }
+                                </option>
+                            }) }
+                        </select>
+                    </label>
+                }
+                <KeyFile on_key={ { let keys = keys.clone(); Callback::from(move |()| keys.set(*keys + 1)) } } />
+            </div>
+            if let Some(problem) = trouble { <Trouble {problem} /> }
+            <div class="choice-columns">
+                <ul class="groups" aria-label="Groups">
+                    { for groups.iter().map(|it| {
+                        let group = group.setter();
+                        let name = it.name.clone();
+                        let current = chosen.as_ref() == Some(&it.name);
+                        let onclick = Callback::from(move |_: MouseEvent| group.set(Some(name.clone())));
+                        html! {
+                            <li key={it.name.clone()}>
+                                <button type="button" aria-pressed={current.to_string()} {onclick}>
+                                    <span class="mono">{ &it.name }</span>
+                                    <span class="muted number">{ text::counted(it.times.len() as u64, "snapshot", "snapshots") }</span>
+                                    if let Some(owner) = &it.owner { <span class="muted owner">{ owner }</span> }
+                                </button>
+                            </li>
+                        }
+                    }) }
+                    if groups.is_empty() && !listing.waiting {
+                        <li class="empty">{ "No groups in this namespace." }</li>
+                    }
+                </ul>
+                if let Some(group) = chosen {
+                    <Snapshots key={format!("{} {group}", *namespace)} store={number} namespace={(*namespace).clone()} group={group.clone()} keys={*keys} />
+                } else if !groups.is_empty() {
+                    <p class="empty">{ "Choose a group to see its snapshots." }</p>
+                }
+            </div>
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct SnapshotsProps {
+    store: u32,
+    namespace: String,
+    group: String,
+    keys: u32,
+}
+
+#[component]
+fn Snapshots(props: &SnapshotsProps) -> Html {
+    let request = Request::Store(StoreQuery {
+        store: props.store,
+        namespace: props.namespace.clone(),
+        group: Some(props.group.clone()),
+    });
+    let listing = use_reply(Some(request), props.keys);
+    let snapshots: Vec<SnapshotInfo> = match &listing.reply {
+        None => return html! { <p class="empty">{ "Reading the manifests…" }</p> },
+        Some(Err(problem)) => return html! { <Trouble problem={problem.clone()} /> },
+        Some(Ok(reply)) => match &**reply {
+            Reply::Store(StoreListing::Snapshots(snapshots)) => snapshots.clone(),
+            _ => Vec::new(),
+        },
+    };
+    html! {
+        <ol class="snapshots" aria-label={format!("Snapshots of {}", props.group)}>
+            { for snapshots.into_iter().map(Rc::new).map(|snapshot| html! {
+                <Snapshot key={snapshot.name.clone()} store={props.store} namespace={props.namespace.clone()} snapshot={snapshot.clone()} />
+            }) }
+        </ol>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct SnapshotProps {
+    store: u32,
+    namespace: String,
+    snapshot: Rc<SnapshotInfo>,
+}
+
+#[component]
+fn Snapshot(props: &SnapshotProps) -> Html {
+    let app = use_app();
+    let snapshot = &props.snapshot;
+    let time = snapshot.name.rsplit('/').next().unwrap_or_default();
+    let seconds = js_sys::Date::parse(time) / 1000.0;
+    let here = seconds.is_finite().then(|| local(seconds as i64));
+    let open = |file: &SnapshotFile| {
+        let (app, store) = (app.clone(), props.store);
+        let wanted = SnapshotRef {
+            namespace: props.namespace.clone(),
+            snapshot: snapshot.name.clone(),
+            archive: Some(file.name.clone()),
+        };
+        Callback::from(move |_: MouseEvent| app.open_snapshot(store, wanted.clone()))
+    };
+    html! {
+        <li class="snapshot">
+            <header>
+                if let Some((local, zone)) = here {
+                    <time datetime={time.to_owned()} title={format!("{local} {zone}")}>{ local }</time>
+                }
+                <span class="muted mono">{ time }</span>
+                { for snapshot.key.iter().map(|key| html! { <span class="muted mono" title={key.clone()}>{ "key " }{ text::short(key) }</span> }) }
+            </header>
+            if let Some(problem) = &snapshot.problem { <Trouble problem={problem.clone()} /> }
+            <ul>
+                { for snapshot.files.iter().map(|file| {
+                    let crypt = match file.crypt.as_str() {
+                        "encrypt" => Some("encrypted"),
+                        "sign-only" => Some("signed"),
+                        _ => None,
+                    };
+                    html! {
+                        <li key={file.name.clone()}>
+                            if file.opens {
+                                <button type="button" class="jump mono" onclick={open(file)}>{ &file.name }</button>
+                            } else {
+                                <span class="mono muted">{ &file.name }</span>
+                            }
+                            { for crypt.map(|crypt| html! { <span class="tag">{ crypt }</span> }) }
+                            <Size bytes={file.size} />
+                        </li>
+                    }
+                }) }
+            </ul>
+        </li>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct KeyFileProps {
+    on_key: Callback<()>,
+}
+
+/// A key file for encrypted snapshots, with the passphrase that it may be locked with.
+#[component]
+fn KeyFile(props: &KeyFileProps) -> Html {
+    let app = use_app();
+    let file = use_node_ref();
+    let passphrase = use_node_ref();
+    let outcome = use_state(|| None::<Result<String, Problem>>);
+    let onsubmit = {
+        let (file, passphrase, outcome) = (file.clone(), passphrase.clone(), outcome.clone());
+        let on_key = props.on_key.clone();
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            let chosen = file
+                .cast::<HtmlInputElement>()
+                .and_then(|input| input.files())
+                .and_then(|files| files.get(0));
+            let phrase = passphrase.cast::<HtmlInputElement>().map(|input| input.value()).unwrap_or_default();
+            let Some(chosen) = chosen else {
+                return outcome.set(Some(Err(no_key("Choose a key file first.".to_owned()))));
+            };
+            let (app, outcome, on_key) = (app.clone(), outcome.setter(), on_key.clone());
+            spawn_local(async move {
+                let taken = match read(&chosen).await {
+                    Ok(bytes) => {
+                        reply!(app.client().ask(Request::Key(Key { file: bytes, passphrase: phrase })), Key)
+                    }
+                    Err(problem) => Err(problem),
+                };
+                let is_taken = taken.is_ok();
+                outcome.set(Some(taken.map(|info| info.fingerprint)));
+                if is_taken {
+                    on_key.emit(());
+                }
+            });
+        })
+    };
+    html! {
+        <details class="menu key">
+            <summary>{ "Key…" }</summary>
+            <form class="key-form" {onsubmit}>
+                <label>{ "Key file" }<input ref={file} type="file" /></label>
+                <label>{ "Passphrase, if it has one" }<input ref={passphrase} type="password" autocomplete="off" /></label>
+                <button type="submit" class="first">{ "Use this key" }</button>
+                <p class="muted">{ "For encrypted snapshots. It stays in this browser until the page is closed." }</p>
+                { match &*outcome {
+                    None => html! {},
+                    Some(Ok(fingerprint)) => html! { <p role="status">{ "Taken: " }<span class="mono">{ fingerprint }</span></p> },
+                    Some(Err(problem)) => html! { <Trouble problem={problem.clone()} /> },
+                } }
+            </form>
+        </details>
+    }
+}
+
+async fn read(file: &File) -> Result<Vec<u8>, Problem> {
+    // Key files are small; whatever is not is none.
+    if file.size() > 1e6 {
+        return Err(no_key("This is no key file: it is too large.".to_owned()));
+    }
+    let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| no_key(reason(&error)))?;
+    Ok(js_sys::Uint8Array::new(&buffer.unchecked_into::<js_sys::ArrayBuffer>()).to_vec())
+}
+
+fn no_key(message: String) -> Problem {
+    Problem { kind: ProblemKind::Key, message, about: None, offset: None }
+}

@@ -1,0 +1,321 @@
+//! The panel of the selected entry: what it is, where it lies, which chunks hold it, what is in it.
+
+mod contents;
+mod preview;
+
+use std::rc::Rc;
+
+use pxkit_core::format::Kind;
+use yew::prelude::*;
+
+use super::{
+    export,
+    parts::{Copy, Icon, Jump, Size, Trouble, icon},
+};
+use crate::{
+    protocol::{
+        DocId, Stream,
+        entry::{Attribute, Entry as Details, Field},
+        export::{Archive, Save},
+        open::Document,
+    },
+    state::{
+        Message, Tab,
+        app::{use_app, use_commands, use_document, use_slice},
+        keys::Command,
+        selection::Selection,
+        text,
+    },
+};
+
+/// The element into which the keyboard is moved.
+const ID: &str = "entry";
+
+/// Moves the keyboard into the panel.
+pub fn focus() {
+    super::shell::focus_later(ID);
+}
+
+/// The panel.
+#[component]
+pub fn Entry() -> Html {
+    let document = use_document();
+    let focus = use_slice(|state| state.focus.clone());
+    let selection = use_slice(|state| state.place.selection.clone());
+    let doc = document.as_ref().map(|open| open.document.id);
+    // What is shown stays until more is known of what was selected since, so that nothing flashes.
+    let known = focus.of.as_ref().is_some_and(|(of, _)| Some(*of) == doc);
+    let content = match (&document, doc) {
+        (Some(open), Some(doc)) => match (&focus.details, &focus.chunk, &focus.problem) {
+            _ if selection == Selection::None || !known => {
+                html! { <About document={open.document.clone()} /> }
+            }
+            (_, _, Some(problem)) => {
+                html! { <div class="entry-part"><Trouble problem={problem.clone()} /></div> }
+            }
+            (_, Some(chunk), _) => html! { <contents::ChunkPanel {doc} chunk={chunk.clone()} /> },
+            (Some(details), _, _) => {
+                html! { <Panel {doc} details={details.clone()} document={open.document.clone()} /> }
+            }
+            _ => html! { <Bytes selection={selection.clone()} /> },
+        },
+        _ => html! {},
+    };
+    html! {
+        <aside class="pane entry" id={ID} tabindex="-1" aria-label="Entry">{ content }</aside>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct AboutProps {
+    document: Document,
+}
+
+/// Without a selection: the document itself.
+#[component]
+fn About(props: &AboutProps) -> Html {
+    let document = &props.document;
+    let line = |name: &str, value: Html| html! { <div><dt>{ name.to_owned() }</dt><dd>{ value }</dd></div> };
+    html! {
+        <>
+            <header class="entry-head">
+                <h2>{ &document.title }</h2>
+                <p class="muted">{ super::shell::kind(document.kind) }
+                    { for document.version.map(|version| html! { { format!(" · format version {version}") } }) }
+                </p>
+            </header>
+            <dl class="fields">
+                if let Some(snapshot) = &document.snapshot {
+                    { line("snapshot", html! { <span class="mono">{ &snapshot.snapshot }</span> }) }
+                    if !snapshot.namespace.is_empty() { { line("namespace", html! { { &snapshot.namespace } }) } }
+                    { for snapshot.archive.iter().map(|archive| line("archive", html! { <span class="mono">{ archive }</span> })) }
+                }
+                { line(if document.is_archive() { "metadata" } else { "size" }, html! { <Size bytes={document.size} /> }) }
+                { for document.payload_size.map(|bytes| line("payload", html! { <Size {bytes} /> })) }
+                if document.is_archive() {
+                    { line("contents", html! { <Size bytes={document.content} /> }) }
+                    { for document.padding.map(|bytes| line("padding", html! { <Size {bytes} /> })) }
+                    { line("entries", html! { <span class="number">{ text::count(document.entries) }</span> }) }
+                    { line("files", html! { <span class="number">{ text::count(document.files) }</span> }) }
+                }
+                { for document.facts.iter().map(|(name, value)| line(name, html! { <span class="value">{ value }</span> })) }
+            </dl>
+            if document.is_archive() {
+                <p class="hint">{ "Select an entry to see what it is, where it lies and what is in it." }</p>
+            }
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct BytesProps {
+    selection: Selection,
+}
+
+/// Bytes that belong to no entry.
+#[component]
+fn Bytes(props: &BytesProps) -> Html {
+    let (meta, payload) = use_slice(|state| (state.focus.meta, state.focus.payload));
+    let name = match props.selection.position() {
+        Some((Stream::Payload, _)) => "Bytes of the payload stream",
+        _ => "Bytes of the archive",
+    };
+    let range = |name: &'static str, stream: Stream, range: Option<(u64, u64)>| {
+        range.map(|(start, end)| html! { <Place {name} {stream} {start} {end} /> })
+    };
+    html! {
+        <>
+            <header class="entry-head"><h2>{ name }</h2><p class="muted">{ "They belong to no entry." }</p></header>
+            <dl class="fields">
+                { for range("archive", Stream::Meta, meta) }
+                { for range("payload", Stream::Payload, payload) }
+            </dl>
+        </>
+    }
+}
+
+/// Properties of [`Place`].
+#[derive(Properties, PartialEq)]
+struct PlaceProps {
+    name: &'static str,
+    stream: Stream,
+    start: u64,
+    end: u64,
+}
+
+/// A place in a stream, with jumps to its bytes and to the map.
+#[component]
+fn Place(props: &PlaceProps) -> Html {
+    let PlaceProps { name, stream, start, end } = *props;
+    let size = end.saturating_sub(start);
+    let title = format!("{} to {}: {}", text::exact(start), text::count(end), text::exact(size));
+    html! {
+        <div>
+            <dt>{ name }</dt>
+            <dd class="place">
+                <Jump tab={Tab::Structure} to={Selection::Item(stream, start)} title="Show it in the structure">
+                    <span class="mono" {title}>{ text::offset(start) }</span>
+                </Jump>
+                <span class="muted">{ "+" }<Size bytes={size} /></span>
+                <Copy what="offset" text={text::offset(start)} />
+            </dd>
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct PanelProps {
+    doc: DocId,
+    details: Rc<Details>,
+    document: Document,
+}
+
+#[component]
+fn Panel(props: &PanelProps) -> Html {
+    let PanelProps { doc, details, document } = props;
+    let doc = *doc;
+    let app = use_app();
+    let raw = use_state_eq(|| false);
+    let node = use_node_ref();
+    let entry = details.entry;
+    let is_file = details.kind == Kind::File as u8 || details.kind == Kind::Hardlink as u8;
+    let is_directory = details.kind == Kind::Directory as u8;
+    let readable =
+        details.contents.as_ref().is_some_and(|contents| contents.readable) || details.size == 0 && is_file;
+    let file = details.target.unwrap_or(entry);
+    {
+        let app = app.clone();
+        use_commands(&node, 0, move |command| {
+            let can = command == Command::Save && is_file && readable;
+            if can {
+                export::save(&app, doc, Save::File(file));
+            }
+            can
+        });
+    }
+    let save = |label: &'static str, what: Save, first: bool| {
+        let app = app.clone();
+        let onclick = Callback::from(move |_: MouseEvent| export::save(&app, doc, what.clone()));
+        html! {
+            <button type="button" class={classes!(first.then_some("first"))} {onclick}>
+                { icon(Icon::Save) }{ label }
+            </button>
+        }
+    };
+    let toggle_raw = {
+        let raw = raw.clone();
+        Callback::from(move |_: MouseEvent| raw.set(!*raw))
+    };
+    let name = details.path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/").to_owned();
+    html! {
+        <div ref={node} class="entry-panel">
+            <header class="entry-head">
+                <h2 title={details.path.clone()}>{ name }</h2>
+                <nav class="crumbs mono" aria-label="Directories above">
+                    { for details.above.iter().map(|(above, name)| {
+                        let to = *above;
+                        let onclick = app.on(move |_: MouseEvent| Message::Select(Selection::Entry(to)));
+                        let name = if name.is_empty() || name == "/" { "/".to_owned() } else { format!("{name}/") };
+                        html! { <button type="button" class="jump" key={*above} {onclick}>{ name }</button> }
+                    }) }
+                    <Copy what="path" text={details.path.clone()} />
+                </nav>
+                <p class="muted kind-line">
+                    { text::kind(details.kind) }
+                    { " · " }<Size bytes={details.size} />
+                    if is_directory { { format!(" · {}", text::counted(details.entries, "entry", "entries")) } }
+                </p>
+            </header>
+            if let Some(problem) = &details.problem { <p class="trouble" role="alert">{ problem }</p> }
+            { for details.findings.iter().map(|(number, sentence)| html! { <Finding key={*number} number={*number} sentence={sentence.clone()} /> }) }
+            <div class="actions">
+                if is_file {
+                    if readable {
+                        { save("Save", Save::File(file), true) }
+                    } else if let Some(hint) = &document.hint {
+                        <p class="hint">{ hint }</p>
+                    }
+                }
+                if is_directory && document.has_contents {
+                    { save("Save as tar", Save::Folder(entry, Archive::Tar), true) }
+                    { save("Save as zip", Save::Folder(entry, Archive::Zip), false) }
+                }
+            </div>
+            <section class="entry-part" aria-label="Metadata">
+                <h3>{ "Metadata" }
+                    <button type="button" class="quiet" aria-pressed={raw.to_string()} onclick={toggle_raw} title="Show values as they are stored">{ "raw" }</button>
+                </h3>
+                <dl class="fields">
+                    { for details.fields.iter().map(|field| self::field(field, *raw)) }
+                    <Place name="items" stream={Stream::Meta} start={details.items.0} end={details.items.1} />
+                    if let Some(target) = details.target {
+                        <div><dt>{ "file" }</dt><dd>
+                            <Jump tab={Tab::Files} to={Selection::Entry(target)} title="The file that this is another name of">{ "show the file" }</Jump>
+                        </dd></div>
+                    }
+                </dl>
+            </section>
+            if !details.attributes.is_empty() {
+                <section class="entry-part" aria-label="Attributes">
+                    <h3>{ "Attributes" }</h3>
+                    <dl class="fields">{ for details.attributes.iter().map(|attribute| self::attribute(attribute, *raw)) }</dl>
+                </section>
+            }
+            if let Some(contents) = &details.contents {
+                <contents::Where contents={contents.clone()} />
+            }
+            if document.has_chunks && (is_directory || is_file) && document.is_archive() {
+                <contents::Needed {doc} {entry} loading={document.is_loading()} />
+            }
+            if is_file && readable && details.size > 0 {
+                <preview::Preview key={file} {doc} entry={file} size={details.size} name={details.path.clone()} />
+            }
+        </div>
+    }
+}
+
+fn field(field: &Field, raw: bool) -> Html {
+    let (value, title) = if raw { (&field.raw, &field.value) } else { (&field.value, &field.raw) };
+    html! {
+        <div key={field.name.clone()}>
+            <dt>{ &field.name }</dt>
+            <dd title={title.clone()}><span class={classes!("value", raw.then_some("mono"))}>{ value }</span></dd>
+        </div>
+    }
+}
+
+fn attribute(attribute: &Attribute, raw: bool) -> Html {
+    let value = if raw { &attribute.raw } else { &attribute.value };
+    html! {
+        <div key={attribute.offset}>
+            <dt>
+                <Jump tab={Tab::Structure} to={Selection::Item(Stream::Meta, attribute.offset)} title={format!("{} at {}", attribute.item, text::offset(attribute.offset))}>
+                    { if attribute.name.is_empty() { attribute.item.to_lowercase() } else { attribute.name.clone() } }
+                </Jump>
+            </dt>
+            <dd title={if raw { attribute.value.clone() } else { attribute.raw.clone() }}>
+                <span class={classes!("value", raw.then_some("mono"))}>{ value }</span>
+                <Copy what="value" text={value.clone()} />
+            </dd>
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct FindingProps {
+    number: u32,
+    sentence: String,
+}
+
+#[component]
+fn Finding(props: &FindingProps) -> Html {
+    let app = use_app();
+    let number = props.number;
+    let onclick = Callback::from(move |_: MouseEvent| {
+        app.send(Message::Param("finding-at", Some(number.to_string())));
+        app.send(Message::Tab(Tab::Findings));
+    });
+    html! {
+        <p class="trouble">{ &props.sentence }{ " " }<button type="button" class="jump" {onclick}>{ "Show the finding" }</button></p>
+    }
+}

@@ -1,0 +1,126 @@
+//! Saving: the worker makes a file, the browser keeps it.
+
+use js_sys::Array;
+use wasm_bindgen::JsCast;
+use web_sys::{Blob, HtmlAnchorElement, Url};
+use yew::prelude::*;
+
+use crate::{
+    protocol::{
+        DocId, Reply,
+        export::{Format, List, Save},
+    },
+    state::{
+        Notice,
+        app::{App, use_app, use_document},
+        text,
+    },
+};
+
+/// Makes a file, with progress in the status line, and gives it to the browser to be saved.
+pub fn save(app: &App, doc: DocId, what: Save) {
+    let phrase = match &what {
+        Save::File(_) => "saving a file",
+        Save::Folder(..) => "saving a folder",
+        Save::Layout => "writing the report",
+        Save::List(..) | Save::Differences(..) => "writing a list",
+    };
+    app.job(phrase.to_owned(), crate::protocol::Request::Save(doc, what), Vec::new(), |app, answer| {
+        match answer {
+            Ok((Reply::Saved(saved), handles)) => {
+                let Some(blob) = handles.into_iter().next().and_then(|blob| blob.dyn_into::<Blob>().ok())
+                else {
+                    return app.say("The browser made no file of it.");
+                };
+                download(&blob, &saved.name);
+                let mut text = format!("Saved {} ({}).", saved.name, text::size(saved.size));
+                if let Some(first) = saved.left_out.first() {
+                    let left_out = text::counted(saved.left_out.len() as u64, "thing was", "things were");
+                    text = format!("{text} {left_out} left out: {first}");
+                }
+                let bad = !saved.left_out.is_empty();
+                app.send(crate::state::Message::Notice(Some(Notice { text, bad, compare: None })));
+            }
+            Ok(_) => {}
+            Err(problem) => app.complain(problem),
+        }
+    });
+}
+
+/// Hands a blob to the browser as a file of this name.
+fn download(blob: &Blob, name: &str) {
+    let Ok(url) = Url::create_object_url_with_blob(blob) else { return };
+    let link = gloo::utils::document()
+        .create_element("a")
+        .ok()
+        .and_then(|link| link.dyn_into::<HtmlAnchorElement>().ok());
+    if let Some(link) = link {
+        link.set_href(&url);
+        link.set_download(name);
+        link.click();
+    }
+    // The browser reads it a moment later.
+    gloo::timers::callback::Timeout::new(60_000, move || {
+        let _ = Url::revoke_object_url(&url);
+    })
+    .forget();
+}
+
+/// Saves bytes that the page has.
+pub fn save_bytes(bytes: &[u8], name: &str) {
+    let array = js_sys::Uint8Array::from(bytes);
+    if let Ok(blob) = Blob::new_with_u8_array_sequence(&Array::of1(&array)) {
+        download(&blob, name);
+    }
+}
+
+/// The menu with everything that can be exported.
+#[component]
+pub fn Export() -> Html {
+    let app = use_app();
+    let Some(open) = use_document() else { return html! {} };
+    let doc = open.document.id;
+    let button = |label: &'static str, what: Save| {
+        let app = app.clone();
+        let onclick = Callback::from(move |event: MouseEvent| {
+            close_menu(&event);
+            save(&app, doc, what.clone());
+        });
+        html! { <li><button type="button" {onclick}>{ label }</button></li> }
+    };
+    let list = |name: &'static str, list: List| {
+        html! {
+            <>
+                <li class="menu-name">{ name }</li>
+                { button("as JSON", Save::List(list, Format::Json)) }
+                { button("as CSV", Save::List(list, Format::Csv)) }
+            </>
+        }
+    };
+    html! {
+        <details class="menu">
+            <summary title="Save reports and lists">{ "Export" }</summary>
+            <ul>
+                if open.document.is_archive() {
+                    { button("Layout report (JSON)", Save::Layout) }
+                    { list("Files as shown", List::Files) }
+                    { list("Ranges of the payload", List::Ranges) }
+                }
+                if open.document.has_chunks {
+                    { list("Chunks", List::Chunks) }
+                }
+                { list("Findings", List::Findings) }
+            </ul>
+        </details>
+    }
+}
+
+fn close_menu(event: &MouseEvent) {
+    let menu = event
+        .target()
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+        .and_then(|target| target.closest("details").ok().flatten());
+    if let Some(menu) = menu {
+        let _ = menu.remove_attribute("open");
+    }
+}

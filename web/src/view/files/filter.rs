@@ -1,0 +1,264 @@
+//! The bar above the files: what is looked for, what else must hold, how many there are.
+
+use gloo::timers::callback::Timeout;
+use pxkit_core::format::Kind;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
+use yew::prelude::*;
+
+use crate::{
+    protocol::files::{Filter as Wanted, Syntax, View, ViewInfo},
+    state::{
+        Message,
+        app::{App, use_app, use_commands, use_document, use_slice},
+        keys::Command,
+        text,
+    },
+    view::parts::{Icon, icon},
+};
+
+/// So long after the last key the worker is asked.
+const QUIET_MS: u32 = 60;
+/// From so many pixels on everything stands in the bar; below, a button shows the rest.
+const WIDE: f64 = 760.0;
+
+const KINDS: [(Kind, &str); 7] = [
+    (Kind::File, "files"),
+    (Kind::Directory, "directories"),
+    (Kind::Symlink, "symlinks"),
+    (Kind::Hardlink, "hard links"),
+    (Kind::Device, "devices"),
+    (Kind::Fifo, "FIFOs"),
+    (Kind::Socket, "sockets"),
+];
+
+/// Properties of [`Filter`].
+#[derive(Properties, PartialEq)]
+pub struct FilterProps {
+    /// What the worker said of the view.
+    pub info: Option<ViewInfo>,
+    /// Pixels there are.
+    pub width: f64,
+}
+
+/// The bar.
+#[component]
+pub fn Filter(props: &FilterProps) -> Html {
+    let app = use_app();
+    let view = use_slice(|state| state.place.files.clone());
+    let field = use_node_ref();
+    let bar = use_node_ref();
+    let typed = use_state(|| view.filter.text.clone());
+    let timer = use_mut_ref(|| None::<Timeout>);
+    let more = use_state(|| false);
+    let loading = use_document().is_some_and(|open| open.document.is_loading());
+
+    // The text may come from an address, too.
+    {
+        let typed = typed.setter();
+        let timer = timer.clone();
+        use_effect_with(view.filter.text.clone(), move |text| {
+            if timer.borrow().is_none() {
+                typed.set(text.clone());
+            }
+        });
+    }
+    let look_for = {
+        let (app, typed, timer) = (app.clone(), typed.setter(), timer.clone());
+        Callback::from(move |text: String| {
+            typed.set(text.clone());
+            let (app, held) = (app.clone(), timer.clone());
+            *timer.borrow_mut() = Some(Timeout::new(QUIET_MS, move || {
+                held.borrow_mut().take();
+                change(&app, |view| view.filter.text = text);
+            }));
+        })
+    };
+    let oninput = {
+        let look_for = look_for.clone();
+        Callback::from(move |event: InputEvent| {
+            look_for.emit(event.target_unchecked_into::<HtmlInputElement>().value());
+        })
+    };
+    let onkeydown = {
+        let (app, look_for, field) = (app.clone(), look_for.clone(), field.clone());
+        Callback::from(move |event: KeyboardEvent| match event.key().as_str() {
+            // The first clears, the second leaves.
+            "Escape" if !typed_in(&field).is_empty() => {
+                event.prevent_default();
+                look_for.emit(String::new());
+            }
+            "Enter" | "ArrowDown" => {
+                event.prevent_default();
+                crate::view::keyboard::blur();
+                app.command(Command::First);
+            }
+            _ => {}
+        })
+    };
+    {
+        let (app, field) = (app.clone(), field.clone());
+        use_commands(&bar, 0, move |command| {
+            if command != Command::Find {
+                return false;
+            }
+            if !super::is_visible(&field) {
+                super::go_there(&app);
+            }
+            let field = field.clone();
+            Timeout::new(0, move || {
+                if let Some(field) = field.cast::<HtmlInputElement>() {
+                    let _ = field.focus();
+                    field.select();
+                }
+            })
+            .forget();
+            true
+        });
+    }
+
+    let wide = props.width >= WIDE;
+    let set = others(&view.filter);
+    let toggle_more = {
+        let more = more.clone();
+        Callback::from(move |_: MouseEvent| more.set(!*more))
+    };
+    let malformed = props.info.as_ref().and_then(|info| info.malformed.clone());
+    let count = match &props.info {
+        Some(info) => super::counted(&view, info),
+        None => String::new(),
+    };
+    html! {
+        <div class="toolbar filter" ref={bar} role="search">
+            <span class="field">
+                { icon(Icon::Search) }
+                <input
+                    ref={field}
+                    type="text"
+                    class="find"
+                    placeholder="Find by name or path"
+                    aria-label="Find by name or path"
+                    aria-keyshortcuts="/"
+                    aria-invalid={malformed.is_some().then_some("true")}
+                    spellcheck="false"
+                    autocomplete="off"
+                    value={(*typed).clone()}
+                    {oninput}
+                    {onkeydown}
+                />
+                { syntaxes(&app, view.filter.syntax) }
+            </span>
+            if wide || *more {
+                { conditions(&app, &view) }
+            }
+            if !wide {
+                <button type="button" class="quiet" aria-expanded={more.to_string()} onclick={toggle_more}>
+                    { if set > 0 { format!("Filter ({set})") } else { "Filter".to_owned() } }
+                </button>
+            }
+            <span class="count number" role="status">{ count }{ if loading { " so far" } else { "" } }</span>
+            if let Some(malformed) = malformed {
+                <p class="trouble" role="alert">{ malformed }</p>
+            }
+        </div>
+    }
+}
+
+fn typed_in(field: &NodeRef) -> String {
+    field.cast::<HtmlInputElement>().map(|field| field.value()).unwrap_or_default()
+}
+
+fn change(app: &App, change: impl FnOnce(&mut View)) {
+    let mut view = app.state().place.files.clone();
+    change(&mut view);
+    app.send(Message::Files(view));
+}
+
+fn syntaxes(app: &App, now: Syntax) -> Html {
+    let all = [
+        (Syntax::Text, "Aa", "Text: contained; case matters if there are capitals in it"),
+        (Syntax::Glob, "*?", "Glob: as in exclude lists"),
+        (Syntax::Regex, ".*", "Regular expression"),
+    ];
+    html! {
+        <span class="choice" role="group" aria-label="How the text is meant">
+            { for all.map(|(syntax, label, title)| {
+                let app = app.clone();
+                let onclick = Callback::from(move |_: MouseEvent| change(&app, |view| view.filter.syntax = syntax));
+                let pressed = (syntax == now).to_string();
+                html! {
+                    <button type="button" class="mono" {title} aria-label={title} aria-pressed={pressed} {onclick}>
+                        { label }
+                    </button>
+                }
+            }) }
+        </span>
+    }
+}
+
+/// How many conditions beside the text there are.
+fn others(filter: &Wanted) -> usize {
+    [
+        !filter.kinds.is_empty(),
+        filter.least.is_some(),
+        filter.most.is_some(),
+        filter.with_finding,
+        filter.reused.is_some(),
+        filter.chunk.is_some(),
+        filter.below.is_some(),
+    ]
+    .into_iter()
+    .filter(|set| *set)
+    .count()
+}
+
+fn conditions(app: &App, view: &View) -> Html {
+    let filter = &view.filter;
+    let kind = {
+        let app = app.clone();
+        Callback::from(move |event: Event| {
+            let value = event.target_unchecked_into::<HtmlSelectElement>().value();
+            change(&app, |view| view.filter.kinds = value.parse().into_iter().collect());
+        })
+    };
+    let chosen = filter.kinds.first().copied();
+    let size = |label: &'static str, now: Option<u64>, set: fn(&mut Wanted, Option<u64>)| {
+        let app = app.clone();
+        let onchange = Callback::from(move |event: Event| {
+            let value = event.target_unchecked_into::<HtmlInputElement>().value();
+            change(&app, |view| set(&mut view.filter, text::parse_size(&value)));
+        });
+        let value = now.map(text::size_to_type).unwrap_or_default();
+        html! {
+            <input type="text" class="size" placeholder={label} aria-label={format!("{label}, such as 10 KiB")} {value} {onchange} />
+        }
+    };
+    let check = |label: String, on: bool, set: fn(&mut View, bool)| {
+        let app = app.clone();
+        let onchange = Callback::from(move |event: Event| {
+            let on = event.target_unchecked_into::<HtmlInputElement>().checked();
+            change(&app, |view| set(view, on));
+        });
+        html! { <label class="check"><input type="checkbox" checked={on} {onchange} />{ label }</label> }
+    };
+    html! {
+        <>
+            <select aria-label="Kind of entry" onchange={kind}>
+                <option value="" selected={chosen.is_none()}>{ "all kinds" }</option>
+                { for KINDS.map(|(kind, name)| html! {
+                    <option value={(kind as u8).to_string()} selected={chosen == Some(kind as u8)}>{ name }</option>
+                }) }
+            </select>
+            { size("from size", filter.least, |filter, value| filter.least = value) }
+            { size("to size", filter.most, |filter, value| filter.most = value) }
+            { check("finding".to_owned(), filter.with_finding, |view, on| view.filter.with_finding = on) }
+            { check("reused".to_owned(), filter.reused == Some(true), |view, on| view.filter.reused = on.then_some(true)) }
+            if let Some(chunk) = filter.chunk {
+                { check(format!("in chunk {chunk}"), true, |view, _| view.filter.chunk = None) }
+            }
+            if filter.below.is_some() {
+                { check("below a directory".to_owned(), true, |view, _| view.filter.below = None) }
+            }
+            { check("as a list".to_owned(), view.flat, |view, on| view.flat = on) }
+        </>
+    }
+}

@@ -1,0 +1,357 @@
+//! The tree and table of entries.
+
+mod filter;
+mod row;
+
+use std::rc::Rc;
+
+use futures::FutureExt as _;
+use wasm_bindgen_futures::spawn_local;
+use yew::prelude::*;
+
+use super::{
+    list::{Fetched, List},
+    parts::{Trouble, use_size},
+};
+use crate::{
+    protocol::{
+        DocId, EntryId, Problem, Request,
+        files::{Row, Sort, Span, Toggle, View, ViewInfo},
+    },
+    reply,
+    state::{
+        Message, Tab,
+        app::{App, use_app, use_document, use_slice},
+        columns::{self, Column},
+        keys::Command,
+        selection::Selection,
+        text,
+    },
+};
+
+/// The pane with the files of the active document.
+#[component]
+pub fn Files() -> Html {
+    let document = use_document();
+    match document {
+        Some(open) if open.document.is_archive() => html! {
+            <section class="pane files" id="view-files" aria-label="Files">
+                <Table key={open.document.id} doc={open.document.id} />
+            </section>
+        },
+        Some(open) => html! {
+            <section class="pane files" id="view-files" aria-label="Files">
+                <div class="empty">
+                    <p>{ "There are no files in this: " }{ super::shell::kind(open.document.kind) }{ "." }</p>
+                    <p>{ "Structure shows its bytes and what they mean." }</p>
+                </div>
+            </section>
+        },
+        None => html! {},
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct TableProps {
+    doc: DocId,
+}
+
+/// What the worker said of the view, and how often that changed.
+#[derive(Clone, PartialEq, Default)]
+struct Shown {
+    info: Option<ViewInfo>,
+    problem: Option<Problem>,
+    /// Rows may have changed.
+    revision: u64,
+    /// Another order or filter: the list begins at its start.
+    identity: u64,
+}
+
+enum Change {
+    View(Result<ViewInfo, Problem>),
+    Again(Result<ViewInfo, Problem>),
+}
+
+impl Reducible for Shown {
+    type Action = Change;
+
+    fn reduce(self: Rc<Self>, change: Change) -> Rc<Self> {
+        let mut next = Self::clone(&self);
+        next.revision += 1;
+        let result = match change {
+            Change::View(result) => {
+                next.identity += 1;
+                result
+            }
+            Change::Again(result) => result,
+        };
+        match result {
+            Ok(info) => {
+                next.problem = None;
+                next.info = Some(info);
+            }
+            Err(problem) => next.problem = Some(problem),
+        }
+        next.into()
+    }
+}
+
+#[component]
+fn Table(props: &TableProps) -> Html {
+    let doc = props.doc;
+    let app = use_app();
+    let epoch = use_slice(move |state| state.workspace.get(doc).map_or(0, |open| open.epoch));
+    let view = use_slice(|state| state.place.files.clone());
+    let (has_chunks, has_payload) = use_slice(move |state| {
+        let document = state.workspace.get(doc).map(|open| &open.document);
+        document.map_or((false, false), |it| (it.has_chunks, it.padding.is_some()))
+    });
+    let shown = use_reducer(Shown::default);
+    let pane = use_node_ref();
+    let (width, _) = use_size(&pane);
+
+    // The worker is told how files are shown, and asked again while more of them are decoded.
+    let asked = use_mut_ref(|| None::<View>);
+    {
+        let (app, shown, asked) = (app.clone(), shown.dispatcher(), asked.clone());
+        use_effect_with((view.clone(), epoch), move |(view, _)| {
+            let same = asked.borrow().as_ref() == Some(view);
+            *asked.borrow_mut() = Some(view.clone());
+            let asked = app.client().ask(Request::View(doc, view.clone()));
+            let (abort, registration) = futures::future::AbortHandle::new_pair();
+            spawn_local(
+                futures::future::Abortable::new(
+                    async move {
+                        let result = reply!(asked, View);
+                        shown.dispatch(if same { Change::Again(result) } else { Change::View(result) });
+                    },
+                    registration,
+                )
+                .map(drop),
+            );
+            move || abort.abort()
+        });
+    }
+
+    let (current, show, pick) = use_current(doc, shown.revision);
+
+    let fetch = use_callback(app.clone(), move |(start, count): (u32, u32), app| -> Fetched<Row> {
+        let asked = app.client().ask(Request::Rows(doc, Span { start, count }));
+        async move { reply!(asked, Rows).ok().map(|rows| rows.rows) }.boxed_local()
+    });
+    let columns = columns::fitting(width, view.sort, has_chunks, has_payload);
+    let line = {
+        let (app, shown) = (app.clone(), shown.dispatcher());
+        let toggle = use_callback((), move |(row, open): (Rc<Row>, bool), ()| {
+            toggle(&app, &shown, doc, &row, open);
+        });
+        use_callback(
+            (columns.clone(), view.flat, toggle),
+            |(_, row): (u32, Rc<Row>), (columns, flat, toggle)| row::line(&row, columns, *flat, toggle),
+        )
+    };
+    let on_current = {
+        let app = app.clone();
+        use_callback(pick, move |(row, value): (u32, Rc<Row>), pick| {
+            pick.emit((row, value.entry));
+            app.send(Message::Select(Selection::Entry(value.entry)));
+        })
+    };
+    let on_open = {
+        let (app, shown, flat) = (app.clone(), shown.dispatcher(), view.flat);
+        Callback::from(move |(_, row): (u32, Rc<Row>)| {
+            if row.has_children && !flat {
+                toggle(&app, &shown, doc, &row, !row.open);
+            } else {
+                app.send(Message::HidePanel(false));
+                super::entry::focus();
+            }
+        })
+    };
+    let on_command = {
+        let (app, shown, flat) = (app.clone(), shown.dispatcher(), view.flat);
+        Callback::from(move |(command, current): (Command, Option<(u32, Rc<Row>)>)| {
+            let Some((_, row)) = current.filter(|_| !flat) else { return false };
+            match command {
+                Command::Left if row.open => toggle(&app, &shown, doc, &row, false),
+                Command::Left => match parent(&app, row.entry) {
+                    Some(parent) => app.send(Message::Select(Selection::Entry(parent))),
+                    None => return false,
+                },
+                Command::Right if row.has_children && !row.open => toggle(&app, &shown, doc, &row, true),
+                Command::Right if row.has_children => return app.command(Command::Down),
+                _ => return false,
+            }
+            true
+        })
+    };
+
+    let total = shown.info.as_ref().map_or(0, |info| info.rows);
+    let empty = html! { <div class="empty">{ nothing(&view, &shown) }</div> };
+    html! {
+        <div class="files-table" ref={pane}>
+            <filter::Filter info={shown.info.clone()} {width} />
+            if let Some(problem) = &shown.problem {
+                <Trouble problem={problem.clone()} />
+            }
+            <List<Row>
+                label="Entries"
+                role={if view.flat { "grid" } else { "treegrid" }}
+                template={columns::template(&columns)}
+                head={head(&app, &view, &columns)}
+                columns={columns.len()}
+                {total}
+                revision={shown.revision}
+                identity={shown.identity}
+                {fetch}
+                {line}
+                {current}
+                {show}
+                {on_current}
+                {on_open}
+                {on_command}
+                rank={0}
+                {empty}
+            />
+        </div>
+    }
+}
+
+/// The row of the selected entry, wherever it was selected; a number that grows when it is to be scrolled to; and a callback that tells of
+/// a row that was selected in the list.
+#[hook]
+fn use_current(doc: DocId, revision: u64) -> (Option<u32>, u64, Callback<(u32, EntryId)>) {
+    let app = use_app();
+    let entry = use_slice(|state| match state.place.selection {
+        Selection::Entry(entry) => Some(entry),
+        _ => state.focus.entry,
+    });
+    let current = use_state_eq(|| (None::<u32>, 0_u64));
+    let picked = use_mut_ref(|| None::<EntryId>);
+    {
+        let (current, picked) = (current.clone(), picked.clone());
+        let known = use_mut_ref(|| None::<EntryId>);
+        use_effect_with((entry, revision), move |(entry, revision)| {
+            let (abort, registration) = futures::future::AbortHandle::new_pair();
+            let is_new = *known.borrow() != *entry;
+            let is_picked = picked.borrow_mut().take() == *entry;
+            let (row, show) = *current;
+            match entry {
+                None => {
+                    *known.borrow_mut() = None;
+                    current.set((None, show));
+                }
+                // Which row it is is known.
+                Some(_) if is_new && is_picked => *known.borrow_mut() = *entry,
+                Some(_) if *revision == 0 => {}
+                Some(entry) => {
+                    let asked = app.client().ask(Request::Reveal(doc, *entry));
+                    let (entry, current) = (*entry, current.setter());
+                    let found = async move {
+                        if let Ok(found) = reply!(asked, Row) {
+                            *known.borrow_mut() = Some(entry);
+                            let moved = is_new && found.is_some();
+                            current.set((found, if moved { show + 1 } else { show }));
+                        }
+                    };
+                    spawn_local(futures::future::Abortable::new(found, registration).map(drop));
+                    let _ = row;
+                }
+            }
+            move || abort.abort()
+        });
+    }
+    let pick = {
+        let current = current.clone();
+        Callback::from(move |(row, entry)| {
+            *picked.borrow_mut() = Some(entry);
+            current.set((Some(row), current.1));
+        })
+    };
+    (current.0, current.1, pick)
+}
+
+fn toggle(app: &App, shown: &UseReducerDispatcher<Shown>, doc: DocId, row: &Row, open: bool) {
+    if !row.has_children {
+        return;
+    }
+    // A selection that would be hidden goes to the directory that hides it; else it would open it again.
+    let state = app.state();
+    let hidden =
+        state.focus.details.as_ref().is_some_and(|it| it.above.iter().any(|(above, _)| *above == row.entry));
+    if !open && hidden {
+        app.send(Message::Select(Selection::Entry(row.entry)));
+    }
+    let asked = app.client().ask(Request::Toggle(doc, Toggle { entry: row.entry, open, deep: false }));
+    let shown = shown.clone();
+    spawn_local(async move { shown.dispatch(Change::Again(reply!(asked, View))) });
+}
+
+fn parent(app: &App, entry: EntryId) -> Option<EntryId> {
+    let state = app.state();
+    let details = state.focus.details.as_ref().filter(|details| details.entry == entry)?;
+    details.above.last().map(|(above, _)| *above)
+}
+
+fn head(app: &App, view: &View, columns: &[Column]) -> Html {
+    let cells = columns.iter().map(|column| {
+        let sorted = view.sort == column.sort;
+        let order = match (sorted, view.descending) {
+            (false, _) => None,
+            (true, false) => Some("ascending"),
+            (true, true) => Some("descending"),
+        };
+        let sort = column.sort;
+        let first = column.largest_first;
+        let onclick = {
+            let app = app.clone();
+            Callback::from(move |_: MouseEvent| {
+                let view = app.state().place.files.clone();
+                // The third click is back to the order of the archive.
+                let next = match (view.sort == sort, view.descending == first) {
+                    (false, _) => View { sort, descending: first, ..view },
+                    (true, true) => View { descending: !first, ..view },
+                    (true, false) => View { sort: Sort::Archive, descending: false, ..view },
+                };
+                app.send(Message::Files(next));
+            })
+        };
+        html! {
+            <span role="columnheader" class={classes!(column.number.then_some("number"))} aria-sort={order}>
+                <button type="button" title={column.about} {onclick}>
+                    { column.name }
+                    if sorted { <span class="order" aria-hidden="true">{ if view.descending { "▾" } else { "▴" } }</span> }
+                </button>
+            </span>
+        }
+    });
+    html! { <>{ for cells }</> }
+}
+
+fn nothing(view: &View, shown: &Shown) -> Html {
+    match &shown.info {
+        None => html! {},
+        Some(_) if view.filter == Default::default() => html! { <p>{ "No entries yet." }</p> },
+        Some(_) => html! { <p>{ "Nothing matches. Esc in the field clears the filter." }</p> },
+    }
+}
+
+/// The sentence about what is shown: how many, how large.
+fn counted(view: &View, info: &ViewInfo) -> String {
+    let entries = text::counted(info.matches, "entry", "entries");
+    if view.filter == Default::default() {
+        format!("{entries} · {}", text::size(info.bytes))
+    } else {
+        format!("{entries} match · {}", text::size(info.bytes))
+    }
+}
+
+/// Whether the pane is on screen; on narrow screens it is only in its own view.
+fn is_visible(node: &NodeRef) -> bool {
+    node.cast::<web_sys::HtmlElement>().is_some_and(|element| element.offset_width() > 0)
+}
+
+/// Goes to the view of files.
+fn go_there(app: &App) {
+    app.send(Message::Tab(Tab::Files));
+}

@@ -1,0 +1,381 @@
+//! What a person gives: files and folders that are dropped or picked, addresses, what the page's own server offers. Made into things that the
+//! worker can open.
+
+use js_sys::{Array, Function, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    Blob, DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemDirectoryHandle,
+    FileSystemDirectoryReader, FileSystemEntry, FileSystemFileEntry, FileSystemFileHandle, Response, Url,
+};
+
+use crate::{
+    protocol::{
+        Problem, ProblemKind,
+        open::{Item, SnapshotRef},
+    },
+    state::{Notice, app::App, client::reason, text},
+};
+
+/// Most files that are taken from a folder one by one, where the browser gives no handle of the folder.
+const MOST_FILES: usize = 500_000;
+
+/// Things to be opened, with the browser's objects that they name.
+#[derive(Default)]
+pub struct Gathered {
+    items: Vec<Item>,
+    handles: Vec<JsValue>,
+}
+
+impl Gathered {
+    fn file(&mut self, file: File, path: String) {
+        let handle = self.handles.len() as u32;
+        self.items.push(Item::File { handle, path });
+        self.handles.push(file.into());
+    }
+
+    fn directory(&mut self, directory: FileSystemDirectoryHandle) {
+        let handle = self.handles.len() as u32;
+        self.items.push(Item::Directory { handle, name: directory.name() });
+        self.handles.push(directory.into());
+    }
+
+    /// Opens them.
+    pub fn open(self, app: &App) {
+        app.open(self.items, self.handles);
+    }
+}
+
+/// Takes what was dropped. To be called while the event is handled: its data are gone afterwards.
+pub fn dropped(app: &App, data: &DataTransfer) {
+    let mut waiting = Vec::new();
+    let items = data.items();
+    for at in 0..items.length() {
+        let Some(item) = items.get(at).filter(|item| item.kind() == "file") else { continue };
+        let handle = method(&item, "getAsFileSystemHandle")
+            .and_then(|get| get.call0(&item).ok()?.dyn_into::<Promise>().ok());
+        let entry = item.webkit_get_as_entry().ok().flatten();
+        let file = item.get_as_file().ok().flatten();
+        waiting.push((handle, entry, file));
+    }
+    if waiting.is_empty() {
+        // A link, perhaps to an archive.
+        if let Some(url) = data.get_data("text/uri-list").ok().filter(|url| !url.is_empty()) {
+            address(app, url.lines().find(|line| !line.starts_with('#')).unwrap_or_default());
+        }
+        return;
+    }
+    let app = app.clone();
+    spawn_local(async move {
+        let mut gathered = Gathered::default();
+        for (handle, entry, file) in waiting {
+            if let Err(error) = take(&app, &mut gathered, handle, entry, file).await {
+                app.complain(unreadable(&error));
+            }
+        }
+        gathered.open(&app);
+    });
+}
+
+async fn take(
+    app: &App,
+    gathered: &mut Gathered,
+    handle: Option<Promise>,
+    entry: Option<FileSystemEntry>,
+    file: Option<File>,
+) -> Result<(), JsValue> {
+    let handle = match handle {
+        Some(promise) => JsFuture::from(promise).await.ok(),
+        None => None,
+    };
+    if let Some(directory) = handle.as_ref().and_then(|handle| handle.dyn_ref::<FileSystemDirectoryHandle>())
+    {
+        gathered.directory(directory.clone());
+    } else if let Some(handle) = handle.as_ref().and_then(|handle| handle.dyn_ref::<FileSystemFileHandle>()) {
+        let file: File = JsFuture::from(handle.get_file()).await?.dyn_into()?;
+        let name = file.name();
+        gathered.file(file, name);
+    } else if let Some(folder) = entry.filter(FileSystemEntry::is_directory) {
+        walk(app, gathered, folder.unchecked_into()).await?;
+    } else if let Some(file) = file {
+        let name = file.name();
+        gathered.file(file, name);
+    }
+    Ok(())
+}
+
+/// All files below a folder, for browsers without handles.
+async fn walk(app: &App, gathered: &mut Gathered, root: FileSystemDirectoryEntry) -> Result<(), JsValue> {
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        let reader = folder.create_reader();
+        loop {
+            let some = entries(&reader).await?;
+            if some.length() == 0 {
+                break;
+            }
+            for entry in some.iter() {
+                let entry: FileSystemEntry = entry.unchecked_into();
+                let path = entry.full_path().trim_start_matches('/').to_owned();
+                if entry.is_directory() {
+                    folders.push(entry.unchecked_into());
+                } else {
+                    gathered.file(file_of(&entry.unchecked_into()).await?, path);
+                }
+            }
+            if gathered.items.len().is_multiple_of(1000) && !gathered.items.is_empty() {
+                app.say(format!(
+                    "Reading the folder: {} files so far",
+                    text::count(gathered.items.len() as u64)
+                ));
+            }
+            if gathered.items.len() > MOST_FILES {
+                return Err(JsValue::from_str("the folder has too many files"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A promise of a function that takes a callback for its result and one for errors.
+fn promise(call: impl Fn(&Function, &Function) -> Result<(), JsValue>) -> JsFuture {
+    JsFuture::from(Promise::new(&mut |resolve, reject| {
+        if let Err(error) = call(&resolve, &reject) {
+            let _ = reject.call1(&JsValue::NULL, &error);
+        }
+    }))
+}
+
+async fn entries(reader: &FileSystemDirectoryReader) -> Result<Array, JsValue> {
+    let read = method(reader, "readEntries").ok_or("this browser cannot list folders")?;
+    promise(|resolve, reject| read.call2(reader, resolve, reject).map(drop)).await?.dyn_into()
+}
+
+async fn file_of(entry: &FileSystemFileEntry) -> Result<File, JsValue> {
+    let file = method(entry, "file").ok_or("this browser cannot open the file")?;
+    promise(|resolve, reject| file.call2(entry, resolve, reject).map(drop)).await?.dyn_into()
+}
+
+/// Takes what was picked.
+pub fn picked(app: &App, files: &FileList) {
+    let mut gathered = Gathered::default();
+    for at in 0..files.length() {
+        let Some(file) = files.get(at) else { continue };
+        let below = Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
+        let path = below.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name());
+        gathered.file(file, path);
+    }
+    gathered.open(app);
+}
+
+/// The browser's own way to pick a folder, which reads nothing of it in advance; `false` if it has none.
+pub fn pick_directory(app: &App) -> bool {
+    let window = gloo::utils::window();
+    let Some(pick) = method(&window, "showDirectoryPicker") else { return false };
+    let Some(promise) = pick.call0(&window).ok().and_then(|promise| promise.dyn_into::<Promise>().ok())
+    else {
+        return false;
+    };
+    let app = app.clone();
+    spawn_local(async move {
+        // Whoever changed his mind gets no error.
+        if let Ok(Ok(directory)) = JsFuture::from(promise).await.map(JsCast::dyn_into) {
+            let mut gathered = Gathered::default();
+            gathered.directory(directory);
+            gathered.open(&app);
+        }
+    });
+    true
+}
+
+/// Opens an address that was typed: at once if the page may read it, else by loading the page anew with a policy that lets it.
+pub fn address(app: &App, typed: &str) {
+    let typed = typed.trim();
+    let location = gloo::utils::window().location();
+    let url = Url::new_with_base(typed, &base())
+        .ok()
+        .filter(|url| matches!(url.protocol().as_str(), "http:" | "https:"));
+    let Some(url) = url.filter(|_| !typed.is_empty()) else {
+        return app.complain(Problem {
+            kind: ProblemKind::Request,
+            message: "This is no address that can be opened; it begins with https:// or http://.".to_owned(),
+            about: Some(typed.to_owned()),
+            offset: None,
+        });
+    };
+    let allowed = location.origin().is_ok_and(|own| own == url.origin())
+        || addresses().iter().any(|known| Url::new(known).is_ok_and(|known| known.origin() == url.origin()));
+    if allowed {
+        return app.open(vec![Item::Url { url: url.href() }], Vec::new());
+    }
+    let search = location.search().unwrap_or_default();
+    let mut parts: Vec<String> =
+        search.trim_start_matches('?').split('&').filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    parts.push(format!("url={}", String::from(js_sys::encode_uri_component(&url.href()))));
+    let path = location.pathname().unwrap_or_default();
+    let _ = location.assign(&format!("{path}?{}", parts.join("&")));
+}
+
+/// The addresses that the page's own address names.
+fn addresses() -> Vec<String> {
+    let search = gloo::utils::window().location().search().unwrap_or_default();
+    let Ok(params) = web_sys::UrlSearchParams::new_with_str(&search) else { return Vec::new() };
+    let all = params.get_all("url").iter().filter_map(|url| url.as_string()).collect::<Vec<_>>();
+    all.iter().filter_map(|url| Url::new_with_base(url, &base()).ok().map(|url| url.href())).collect()
+}
+
+fn base() -> String {
+    gloo::utils::document().base_uri().ok().flatten().unwrap_or_default()
+}
+
+/// Opens what the page's address names: `?url=…`, and `?served` for what the server of the page offers.
+pub fn at_start(app: &App) {
+    let urls: Vec<Item> = addresses().into_iter().map(|url| Item::Url { url }).collect();
+    app.open(urls, Vec::new());
+    let search = gloo::utils::window().location().search().unwrap_or_default();
+    if search.trim_start_matches('?').split('&').any(|part| part == "served" || part.starts_with("served=")) {
+        let app = app.clone();
+        spawn_local(async move {
+            match served().await {
+                Ok((items, wanted)) => {
+                    // What an address names stands above what the command line named.
+                    let _ = wanted;
+                    app.open(items, Vec::new());
+                }
+                Err(error) => app.complain(Problem {
+                    kind: ProblemKind::Read,
+                    message: format!("What the server offers cannot be read: {error}"),
+                    about: None,
+                    offset: None,
+                }),
+            }
+        });
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Sources {
+    sources: Vec<Offer>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Offer {
+    Directory { name: String, directory: String, open: Vec<Wanted> },
+    File { name: String, url: String, size: u64 },
+}
+
+#[derive(serde::Deserialize)]
+struct Wanted {
+    namespace: String,
+    group: String,
+    snapshot: Option<String>,
+    archive: Option<String>,
+}
+
+async fn served() -> Result<(Vec<Item>, Vec<String>), String> {
+    let text = fetch_text("sources.json").await.map_err(|error| reason(&error))?;
+    let sources: Sources = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let absolute =
+        |url: &str| Url::new_with_base(url, &base()).map(|url| url.href()).map_err(|error| reason(&error));
+    let mut items = Vec::new();
+    let mut groups = Vec::new();
+    for offer in sources.sources {
+        items.push(match offer {
+            Offer::File { name, url, size } => Item::Served { url: absolute(&url)?, name, size },
+            Offer::Directory { name, directory, open } => {
+                let mut wanted = Vec::new();
+                for Wanted { namespace, group, snapshot, archive } in open {
+                    match snapshot {
+                        Some(snapshot) => wanted.push(SnapshotRef { namespace, snapshot, archive }),
+                        None => groups.push(group),
+                    }
+                }
+                Item::ServedDirectory { url: absolute(&directory)?, name, open: wanted }
+            }
+        });
+    }
+    Ok((items, groups))
+}
+
+async fn fetch(url: &str) -> Result<Response, JsValue> {
+    let response: Response = JsFuture::from(gloo::utils::window().fetch_with_str(url)).await?.dyn_into()?;
+    if !response.ok() {
+        return Err(JsValue::from_str(&format!("{url}: {} {}", response.status(), response.status_text())));
+    }
+    Ok(response)
+}
+
+async fn fetch_text(url: &str) -> Result<String, JsValue> {
+    let text = JsFuture::from(fetch(url).await?.text()?).await?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+/// A sample that comes with the page.
+#[derive(serde::Deserialize)]
+struct Sample {
+    /// Folder of the files below the samples.
+    folder: String,
+    /// Where each file is, and the path under which it is given.
+    files: Vec<(String, String)>,
+}
+
+/// Opens a sample: its files are fetched and then given as if they were dropped.
+pub fn sample(app: &App, name: &'static str) {
+    let app = app.clone();
+    spawn_local(async move {
+        match fetch_sample(&app, name).await {
+            Ok(gathered) => {
+                app.send(crate::state::Message::Notice(None));
+                gathered.open(&app);
+            }
+            Err(error) => app.complain(Problem {
+                kind: ProblemKind::Read,
+                message: format!("The sample cannot be fetched: {}", reason(&error)),
+                about: None,
+                offset: None,
+            }),
+        }
+    });
+}
+
+async fn fetch_sample(app: &App, name: &str) -> Result<Gathered, JsValue> {
+    let text = fetch_text(&format!("static/samples/{name}.json")).await?;
+    let sample: Sample =
+        serde_json::from_str(&text).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    let mut gathered = Gathered::default();
+    let total = sample.files.len();
+    for (at, some) in sample.files.chunks(8).enumerate() {
+        app.send(crate::state::Message::Notice(Some(Notice {
+            text: format!("Fetching the sample: {} of {total} files", at * 8),
+            bad: false,
+            compare: None,
+        })));
+        let folder = &sample.folder;
+        let fetched = some.iter().map(|(url, path)| async move {
+            let blob =
+                JsFuture::from(fetch(&format!("static/samples/{folder}/{url}")).await?.blob()?).await?;
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let file = File::new_with_blob_sequence(&Array::of1(&blob.unchecked_into::<Blob>()), name)?;
+            Ok::<_, JsValue>((file, path.clone()))
+        });
+        for file in futures::future::join_all(fetched).await {
+            let (file, path) = file?;
+            gathered.file(file, path);
+        }
+    }
+    Ok(gathered)
+}
+
+fn method(object: &JsValue, name: &str) -> Option<Function> {
+    Reflect::get(object, &name.into()).ok()?.dyn_into().ok()
+}
+
+fn unreadable(error: &JsValue) -> Problem {
+    Problem {
+        kind: ProblemKind::Read,
+        message: format!("It cannot be read: {}", reason(error)),
+        about: None,
+        offset: None,
+    }
+}
