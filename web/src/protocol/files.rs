@@ -127,7 +127,7 @@ pub struct Rows {
 pub struct Row {
     /// Which entry.
     pub entry: EntryId,
-    /// Its name, in the flat list its path; what is not UTF-8 or not printable is escaped.
+    /// Its name, in the flat list its path with a slash before it; what is not UTF-8 or not printable is escaped.
     pub name: String,
     /// Directories above it; 0 for the root, in the flat list for all.
     pub depth: u16,

@@ -188,8 +188,10 @@ pub struct Bytes {
     /// The bytes; fewer than asked for at the end of the stream.
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
-    /// How long the stream is.
+    /// How long the stream is, or the contents.
     pub size: u64,
+    /// What is wrong with the place of these bytes (no header before contents).
+    pub problem: Option<String>,
 }
 
 /// How far something is.

@@ -29,6 +29,7 @@ pub mod task;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
+pub mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

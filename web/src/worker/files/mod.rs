@@ -49,6 +49,11 @@ pub struct State {
 type Stamped = (u64, bool, Option<u64>, Option<u32>);
 
 impl State {
+    /// Bytes of contents of an entry, or of all that is in it.
+    pub fn size(&self, tree: &Tree, id: u32) -> u64 {
+        self.files.borrow_mut().size(tree, id)
+    }
+
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> usize {
         self.files.borrow().memory()

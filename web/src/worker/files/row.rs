@@ -53,28 +53,21 @@ pub fn row(files: &Files, facts: &Facts<'_>, (id, depth): Place) -> Row {
 /// The name, in the list the path, as text, and where the filter's text is in it.
 fn name(files: &Files, tree: &Tree, id: u32) -> (String, Vec<(u32, u32)>) {
     let is_path = files.view().flat;
-    let matcher = files.matches().matcher();
-    let seek = |text: &[u8]| matcher.map(|matcher| matcher.marks(text, is_path)).unwrap_or_default();
     if id == 0 {
         return ("/".to_owned(), Vec::new());
     }
-    let mut path = Vec::new();
-    let (mut text, mut marks) = (tree.name(id), Vec::new());
+    let (mut path, mut marks) = (Vec::new(), Vec::new());
+    let name = tree.name(id);
     if is_path {
         path.push(b'/');
         tree.path(id, &mut path);
-        text = &path[1..];
     }
-    if let Some(matcher) = matcher {
-        if is_path && matcher.is_about_paths() {
-            // Sought with the leading slash, shown without it.
-            let shifted = |mark: Range<usize>| mark.start.saturating_sub(1)..mark.end.saturating_sub(1);
-            marks = seek(&path).into_iter().map(shifted).collect();
-        } else {
-            let start = text.len() - tree.name(id).len();
-            let moved = |mark: Range<usize>| mark.start + start..mark.end + start;
-            marks = seek(tree.name(id)).into_iter().map(moved).collect();
-        }
+    let text = if is_path { &path[..] } else { name };
+    if let Some(matcher) = files.matches().matcher() {
+        let sought = if matcher.is_about_paths() { text } else { name };
+        let start = text.len() - sought.len();
+        let moved = |mark: Range<usize>| mark.start + start..mark.end + start;
+        marks = matcher.marks(sought, is_path).into_iter().map(moved).collect();
     }
     let cut = text.len().saturating_sub(LONGEST);
     let marks = marks.into_iter().map(|mark| mark.start.saturating_sub(cut)..mark.end.saturating_sub(cut));

@@ -1,5 +1,7 @@
 //! What rows a document shows: the view, what matches its filter, which directories are open.
 
+use pxkit_core::access::Tree;
+
 use super::bits::Bits;
 use super::facts::Facts;
 use super::list::List;
@@ -106,6 +108,12 @@ impl Files {
     /// Bytes of contents below entries.
     pub const fn sums(&self) -> &Sums {
         &self.sums
+    }
+
+    /// Bytes of contents of an entry, or of all that is in it.
+    pub fn size(&mut self, tree: &Tree, id: u32) -> u64 {
+        self.sums.grow(tree);
+        self.sums.size(tree, id)
     }
 
     /// What the filter found.
