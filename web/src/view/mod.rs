@@ -9,6 +9,7 @@ pub mod export;
 mod files;
 mod findings;
 mod gather;
+mod generations;
 mod glide;
 mod goodbye;
 mod goto;

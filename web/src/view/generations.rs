@@ -1,0 +1,193 @@
+//! The snapshots of a group over time: how much of each is new, how much came along from which snapshot before, and how much of that is dead.
+
+use yew::prelude::*;
+
+use super::parts::Trouble;
+use crate::{
+    protocol::{
+        Problem, Reply, Request,
+        compare::{Generation, Generations as Series, Series as Asked},
+        open::SnapshotRef,
+    },
+    state::{app::use_app, text},
+};
+
+/// Snapshots that are looked at.
+const MOST: u32 = 30;
+/// Units of the picture.
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 160.0;
+const LEFT: f64 = 64.0;
+const BELOW: f64 = 20.0;
+/// Shades of age: own, one snapshot old, two, and older.
+const SHADES: usize = 4;
+
+/// Properties of [`Generations`].
+#[derive(Properties, PartialEq)]
+pub struct GenerationsProps {
+    /// The datastore.
+    pub store: u32,
+    /// A snapshot of the group, and its archive.
+    pub snapshot: SnapshotRef,
+}
+
+/// The series, read when it is asked for.
+#[component]
+pub fn Generations(props: &GenerationsProps) -> Html {
+    let app = use_app();
+    let series = use_state(|| None::<Result<Series, Problem>>);
+    let group = props.snapshot.snapshot.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+    {
+        let series = series.clone();
+        use_effect_with((props.store, props.snapshot.namespace.clone(), group.clone()), move |_| {
+            series.set(None)
+        });
+    }
+    let Some(archive) = props.snapshot.archive.clone() else { return html! {} };
+    let onclick = {
+        let (app, series) = (app.clone(), series.clone());
+        let namespace = props.snapshot.namespace.clone();
+        let (store, group) = (props.store, group.clone());
+        Callback::from(move |_: MouseEvent| {
+            let (namespace, group, archive) = (namespace.clone(), group.clone(), archive.clone());
+            let request = Request::Generations(Asked { store, namespace, group, archive, most: MOST });
+            let series = series.clone();
+            app.job("reading the snapshots of the group".into(), request, Vec::new(), move |_, answer| {
+                series.set(Some(match answer {
+                    Ok((Reply::Generations(found), _)) => Ok(found),
+                    Ok((other, _)) => Err(crate::state::client::unexpected(&other)),
+                    Err(problem) => Err(problem),
+                }));
+            });
+        })
+    };
+    html! {
+        <section class="generations" aria-label="Generations">
+            <h2>{ format!("Snapshots of {group}") }</h2>
+            { match &*series {
+                None => html! {
+                    <p>
+                        <button type="button" {onclick}>{ "Show padding by generation" }</button>
+                        <span class="muted">{ format!(" reads the indexes and metadata of the newest {MOST} at most") }</span>
+                    </p>
+                },
+                Some(Err(problem)) => html! { <Trouble problem={problem.clone()} /> },
+                Some(Ok(series)) => chart(series),
+            } }
+        </section>
+    }
+}
+
+/// Bars of chunk bytes by age, dead bytes hatched in front; and the same as a table.
+fn chart(series: &Series) -> Html {
+    let snapshots = &series.snapshots;
+    if snapshots.is_empty() {
+        return html! { <p class="empty">{ "The group has no snapshot with this archive." }</p> };
+    }
+    let most = snapshots.iter().map(|it| it.ages.iter().sum::<u64>()).max().unwrap_or(0).max(1);
+    let step = (WIDTH - LEFT) / snapshots.len() as f64;
+    let width = (step * 0.7).min(48.0);
+    let scale = |bytes: u64| bytes as f64 / most as f64 * (HEIGHT - BELOW);
+    let bars =
+        snapshots.iter().enumerate().map(|(number, it)| bar(it, LEFT + step * number as f64, width, &scale));
+    html! {
+        <figure>
+            <figcaption>
+                { "Bytes of the payload stream's chunks: " }
+                { for ["own", "from the snapshot before", "from two before", "older"].iter().enumerate().map(|(shade, name)| html! {
+                    <span key={*name} class="key"><svg width="12" height="12" aria-hidden="true"><rect class={format!("age-{shade}")} width="12" height="12" /></svg>{ format!(" {name} ") }</span>
+                }) }
+                <span class="key"><svg width="12" height="12" aria-hidden="true"><rect class="dead" width="12" height="12" /></svg>{ " padding in them" }</span>
+            </figcaption>
+            <div class="chart-scroll" tabindex="0" role="region" aria-label="Chart of the snapshots">
+                <svg viewBox={format!("0 0 {WIDTH} {HEIGHT}")} role="img" aria-label={spoken(snapshots)}>
+                    <defs>
+                        <pattern id="generation-hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+                            <line class="hatch" x1="0" y1="0" x2="0" y2="5" />
+                        </pattern>
+                    </defs>
+                    <text x={(LEFT - 8.0).to_string()} y="10" text-anchor="end">{ text::size(most) }</text>
+                    <text x={(LEFT - 8.0).to_string()} y={(HEIGHT - BELOW).to_string()} text-anchor="end">{ "0" }</text>
+                    <line class="axis" x1={LEFT.to_string()} x2={WIDTH.to_string()} y1={(HEIGHT - BELOW).to_string()} y2={(HEIGHT - BELOW).to_string()} />
+                    { for bars }
+                </svg>
+            </div>
+            <table class="data">
+                <thead><tr><th>{ "snapshot" }</th><th class="number">{ "live" }</th><th class="number">{ "padding" }</th>
+                    <th class="number">{ "of live" }</th><th class="number">{ "own chunks" }</th><th class="number">{ "chunks" }</th></tr></thead>
+                <tbody>{ for snapshots.iter().map(line) }</tbody>
+            </table>
+        </figure>
+    }
+}
+
+fn bar(it: &Generation, left: f64, width: f64, scale: &impl Fn(u64) -> f64) -> Html {
+    let mut shades = [(0u64, 0u64); SHADES];
+    for (age, bytes) in it.ages.iter().enumerate() {
+        let shade = &mut shades[age.min(SHADES - 1)];
+        shade.0 += bytes;
+        shade.1 += it.padding_ages.get(age).copied().unwrap_or_default();
+    }
+    let mut bottom = HEIGHT - BELOW;
+    // The oldest lowest, as the stream grew.
+    let parts = (0..SHADES).rev().map(|age| {
+        let (bytes, dead) = shades[age];
+        let (high, hatched) = (scale(bytes), scale(dead));
+        bottom -= high;
+        let (x, y) = (left.to_string(), bottom.to_string());
+        html! {
+            <>
+                <rect class={format!("age-{age}")} x={x.clone()} y={y.clone()} width={width.to_string()} height={high.to_string()} />
+                <rect class="dead" {x} {y} width={width.to_string()} height={hatched.to_string()} />
+            </>
+        }
+    });
+    let parts: Vec<Html> = parts.collect();
+    let day = day(&it.snapshot);
+    html! {
+        <g>
+            <title>{ format!("{}: {} live, {} padding", it.snapshot, text::exact(it.live), text::exact(it.padding)) }</title>
+            { for parts }
+            <text x={(left + width / 2.0).to_string()} y={(HEIGHT - 6.0).to_string()} text-anchor="middle">{ day }</text>
+        </g>
+    }
+}
+
+fn line(it: &Generation) -> Html {
+    let name = it.snapshot.rsplit('/').next().unwrap_or_default().to_owned();
+    if let Some(problem) = &it.problem {
+        return html! { <tr key={it.snapshot.clone()}><td class="mono">{ name }</td><td colspan="5" class="trouble">{ problem }</td></tr> };
+    }
+    let cell =
+        |bytes: u64| html! { <td class="number" title={text::exact(bytes)}>{ text::size(bytes) }</td> };
+    html! {
+        <tr key={it.snapshot.clone()}>
+            <td class="mono">{ name }</td>
+            { cell(it.live) }
+            { cell(it.padding) }
+            <td class="number">{ text::percent(it.padding, it.live) }</td>
+            { cell(it.ages.first().copied().unwrap_or_default()) }
+            <td class="number">{ text::count(it.chunks) }</td>
+        </tr>
+    }
+}
+
+/// Month and day of a snapshot's time.
+fn day(snapshot: &str) -> String {
+    let time = snapshot.rsplit('/').next().unwrap_or_default();
+    time.get(5..10).unwrap_or(time).to_owned()
+}
+
+fn spoken(snapshots: &[Generation]) -> String {
+    let last = snapshots.last().map_or(String::new(), |last| {
+        format!(
+            "; the newest has {} of padding, {} of its live bytes",
+            text::size(last.padding),
+            text::percent(last.padding, last.live)
+        )
+    });
+    format!(
+        "{}{last}. The table below has all figures.",
+        text::counted(snapshots.len() as u64, "snapshot", "snapshots")
+    )
+}
