@@ -101,6 +101,34 @@ pub enum Irregularity {
     TrailingBytes,
 }
 
+impl Irregularity {
+    /// A word for programs that stays as it is.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ExplicitVersion1 => "explicit-version-1",
+            Self::OldEntry => "old-entry",
+            Self::InlinePayload => "inline-payload",
+            Self::ReferenceWithoutVersion => "reference-without-version",
+            Self::ReferenceOrder { .. } => "reference-order",
+            Self::AttributeOrder { .. } => "attribute-order",
+            Self::AttributeName => "attribute-name",
+            Self::EntryPadding { .. } => "entry-padding",
+            Self::Nanoseconds { .. } => "nanoseconds",
+            Self::Mode { .. } => "mode",
+            Self::NameOrder => "name-order",
+            Self::DuplicateName => "duplicate-name",
+            Self::LinkOffset { .. } => "link-offset",
+            Self::TableSize { .. } => "table-size",
+            Self::TableCount { .. } => "table-count",
+            Self::TableRecord { .. } => "table-record",
+            Self::TableChildSize { .. } => "table-child-size",
+            Self::TableOrder { .. } => "table-order",
+            Self::TableTail => "table-tail",
+            Self::TrailingBytes => "trailing-bytes",
+        }
+    }
+}
+
 impl fmt::Display for Irregularity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,7 +14,7 @@ use pxkit_core::index::{DynamicIndex, FixedIndex};
 use pxkit_core::layout::{ChunkTable, Layout, Map};
 
 use super::source::Source;
-use super::{chunks, entry, files, findings, layout, paint, problem, structure};
+use super::{check, chunks, entry, files, findings, layout, paint, problem, structure};
 use crate::protocol::open::{self, Kind, SnapshotRef, State};
 use crate::protocol::{DocId, Problem, ProblemKind, Stream};
 
@@ -42,6 +42,7 @@ pub struct Document {
     growing: RefCell<Growing>,
     map: RefCell<Option<Rc<Map>>>,
     table: RefCell<Option<Rc<ChunkTable>>>,
+    padding: Cell<Option<u64>>,
     /// Where the streams begin and end, as far as the archive was decoded.
     pub(super) head: RefCell<Archive>,
     /// How far decoding is.
@@ -51,6 +52,8 @@ pub struct Document {
     /// What is irregular.
     pub findings: findings::List,
 
+    /// What was looked through.
+    pub check: check::State,
     /// What the module of that name keeps for this document.
     pub files: files::State,
     /// What the module of that name keeps for this document.
@@ -108,10 +111,12 @@ impl Document {
             growing: RefCell::new(Growing::Building(Box::default())),
             map: RefCell::default(),
             table: RefCell::default(),
+            padding: Cell::default(),
             head: RefCell::new(head),
             state: RefCell::new(State::Complete),
             counts: Cell::default(),
             findings: findings::List::default(),
+            check: check::State::default(),
             files: files::State::default(),
             entry: entry::State::default(),
             structure: structure::State::default(),
@@ -264,6 +269,28 @@ impl Document {
         self.touch();
         self.map.borrow_mut().take();
         self.table.borrow_mut().take();
+        self.check.forget();
+        if self.is_archive() && self.is_whole() {
+            self.find_anomalies();
+        }
+    }
+
+    /// Looks for what tree, sizes and index show of the layout, and counts its padding.
+    pub(super) fn find_anomalies(&self) {
+        use crate::protocol::findings::CheckKind;
+        use findings::By;
+
+        for by in [By::Layout, By::Check(CheckKind::Headers), By::Check(CheckKind::Digests)] {
+            self.findings.clear(by, 0..u64::MAX);
+        }
+        self.padding.set(None);
+        // How long the payload stream is must be known.
+        let is_known = self.kind.get() != Kind::Split || self.head.borrow().payload_size.is_some();
+        if let (true, Ok(parts), Ok(table)) = (is_known, self.parts(), self.table()) {
+            self.findings.anomalies(&parts.layout().anomalies(&table), By::Layout);
+            self.padding.set(Some(parts.layout().totals().padding.total()));
+        }
+        self.touch();
     }
 
     /// The index of the stream that the layout is about, if its chunks are known. Of a dynamic index alone: that index.
@@ -376,7 +403,7 @@ impl Document {
             entries: self.tree().len() as u32,
             files: counts.files,
             content: counts.content,
-            padding: None,
+            padding: self.padding.get(),
             findings: self.findings.counted(),
             state: self.state.borrow().clone(),
             facts: self.facts.borrow().clone(),

@@ -1,13 +1,15 @@
 //! What is irregular, as far as it is known.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 
-use pxkit_core::access::Tree;
-use pxkit_core::decode::Findings;
+use pxkit_core::access::{Source, Tree};
+use pxkit_core::decode::{self, Irregularity};
+use pxkit_core::layout::{self, Anomaly};
 
-use super::{Document, Task};
-use crate::protocol::findings::{Query, Row, Rows, Severity};
+use super::{Document, Task, check, text};
+use crate::protocol::findings::{CheckKind, Query, Row, Rows, Severity};
 use crate::protocol::{Problem, Stream};
 
 /// Findings that can be listed; more are only counted.
@@ -18,6 +20,8 @@ const ROWS: u32 = 1000;
 /// A finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
+    /// Who found it.
+    pub by: By,
     /// In which stream.
     pub stream: Stream,
     /// Where.
@@ -34,19 +38,33 @@ pub struct Finding {
     pub chunk: Option<u32>,
 }
 
+/// Who found something: what is looked for again takes the place of what was found before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Opening.
+    Opening,
+    /// Decoding.
+    Decoding,
+    /// The layout, without a look at the payload's bytes.
+    Layout,
+    /// A check.
+    Check(CheckKind),
+}
+
 /// The findings of a document in the order of stream and offset.
 #[derive(Default)]
 pub struct List {
     kept: RefCell<Vec<Finding>>,
-    counted: Cell<u64>,
-    /// Core's count at the last look.
+    /// Those for which there was no room.
+    dropped: Cell<u64>,
+    /// Core's count of those from decoding at the last look.
     decoded: Cell<u64>,
 }
 
 impl List {
     /// How many there are.
     pub fn counted(&self) -> u64 {
-        self.counted.get()
+        self.kept.borrow().len() as u64 + self.dropped.get()
     }
 
     /// Calls `see` with each that can be listed, and its number.
@@ -56,38 +74,39 @@ impl List {
 
     /// Adds one.
     pub fn add(&self, finding: Finding) {
-        self.counted.set(self.counted.get() + 1);
         let mut kept = self.kept.borrow_mut();
-        if kept.len() < KEPT {
-            let key = |finding: &Finding| (finding.stream == Stream::Payload, finding.offset);
-            let at = kept.partition_point(|other| key(other) <= key(&finding));
-            kept.insert(at, finding);
+        if kept.len() >= KEPT {
+            return self.dropped.set(self.dropped.get() + 1);
         }
+        let key = |finding: &Finding| (finding.stream == Stream::Payload, finding.offset);
+        // Most come in order.
+        let at = match kept.last() {
+            Some(last) if key(last) > key(&finding) => {
+                kept.partition_point(|other| key(other) <= key(&finding))
+            }
+            _ => kept.len(),
+        };
+        kept.insert(at, finding);
+    }
+
+    /// Forgets what was found in a part of a stream, before it is looked through again.
+    pub fn clear(&self, by: By, range: Range<u64>) {
+        self.kept.borrow_mut().retain(|finding| finding.by != by || !range.contains(&finding.offset));
     }
 
     /// Takes over what a decoder found since the last call.
-    pub(super) fn decoded(&self, findings: &mut Findings, tree: &Tree) {
-        let total = findings.total();
-        let more = total - self.decoded.replace(total);
-        let before = self.counted.get();
-        for finding in findings.drain() {
-            self.add(Finding {
-                stream: Stream::Meta,
-                offset: finding.offset,
-                code: "irregular",
-                severity: Severity::Warning,
-                message: finding.what.to_string(),
-                entry: entry_at(tree, finding.offset),
-                chunk: None,
-            });
-        }
-        self.counted.set(before + more);
+    pub(super) fn decoded(&self, findings: &mut decode::Findings, tree: &Tree) {
+        let more = findings.total() - self.decoded.replace(findings.total());
+        let drained: Vec<decode::Finding> = findings.drain().collect();
+        self.dropped.set(self.dropped.get() + more - drained.len() as u64);
+        drained.into_iter().for_each(|finding| self.add(irregular(finding, By::Decoding, tree)));
     }
 
     /// Notes what decoding ended with.
     pub(super) fn damage(&self, problem: &Problem, tree: &Tree) {
         let offset = problem.offset.unwrap_or_default();
         self.add(Finding {
+            by: By::Decoding,
             stream: Stream::Meta,
             offset,
             code: "damaged",
@@ -96,6 +115,66 @@ impl List {
             entry: entry_at(tree, offset),
             chunk: None,
         });
+    }
+
+    /// Takes over what the layout, or a check of it, found.
+    pub(super) fn anomalies(&self, findings: &layout::Findings, by: By) {
+        self.dropped.set(self.dropped.get() + findings.total() - findings.kept().len() as u64);
+        for finding in findings.kept() {
+            let chunk = match finding.what {
+                Anomaly::DeadChunk { number, .. } => Some(number as u32),
+                _ => None,
+            };
+            self.add(Finding {
+                by,
+                stream: if finding.source == Source::Payload { Stream::Payload } else { Stream::Meta },
+                offset: finding.offset,
+                code: finding.what.code(),
+                severity: severity_of_anomaly(&finding.what),
+                message: finding.what.to_string(),
+                entry: finding.entry,
+                chunk,
+            });
+        }
+    }
+}
+
+/// What a decoder, or a check of tables, found in the metadata.
+pub(super) fn irregular(finding: decode::Finding, by: By, tree: &Tree) -> Finding {
+    Finding {
+        by,
+        stream: Stream::Meta,
+        offset: finding.offset,
+        code: finding.what.code(),
+        severity: severity_of_irregularity(&finding.what),
+        message: finding.what.to_string(),
+        entry: entry_at(tree, finding.offset),
+        chunk: None,
+    }
+}
+
+const fn severity_of_irregularity(what: &Irregularity) -> Severity {
+    match what {
+        Irregularity::ExplicitVersion1
+        | Irregularity::OldEntry
+        | Irregularity::InlinePayload
+        | Irregularity::AttributeOrder { .. }
+        | Irregularity::EntryPadding { .. }
+        | Irregularity::TableChildSize { .. } => Severity::Note,
+        // The link, or the attribute, is lost.
+        Irregularity::LinkOffset { .. } | Irregularity::AttributeName => Severity::Error,
+        _ => Severity::Warning,
+    }
+}
+
+fn severity_of_anomaly(what: &Anomaly) -> Severity {
+    match what {
+        _ if what.is_notice() => Severity::Note,
+        Anomaly::NoTailMarker
+        | Anomaly::Marker { .. }
+        | Anomaly::Backwards { .. }
+        | Anomaly::Overlap { .. } => Severity::Warning,
+        _ => Severity::Error,
     }
 }
 
@@ -122,9 +201,10 @@ pub async fn rows(_task: &Task, document: &Rc<Document>, query: Query) -> Result
         severity: finding.severity,
         message: finding.message.clone(),
         entry: finding.entry,
-        path: finding.entry.map(|entry| super::text::path(&tree, entry)),
+        path: finding.entry.map(|entry| text::path(&tree, entry)),
         chunk: finding.chunk,
     });
     let rows = rows.collect();
-    Ok(Rows { start: query.start, total, counted: document.findings.counted(), rows, checks: Vec::new() })
+    let (counted, checks) = (document.findings.counted(), check::states(document));
+    Ok(Rows { start: query.start, total, counted, rows, checks })
 }

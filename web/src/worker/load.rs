@@ -6,13 +6,13 @@ use pxkit_core::access::TreeBuilder;
 use pxkit_core::decode::{Entries, Event, Irregularity};
 use pxkit_core::format::{Error, ItemType, Kind, Problem as Cause};
 
-use super::source::Source;
+use super::source::window::Window;
 use super::{Document, Task, problem};
 use crate::protocol::open::State;
 use crate::protocol::{Problem, Tell};
 
 /// Bytes of the first slice, which gives the first rows.
-const FIRST: u64 = 256 << 10;
+const FIRST: usize = 256 << 10;
 /// Bytes of the others.
 const SLICE: u64 = 4 << 20;
 /// Entries for which room is made at once although nothing proves that they will come.
@@ -37,6 +37,22 @@ pub async fn decode(task: Task, document: Rc<Document>) {
     };
     *document.state.borrow_mut() = state;
     tell(&task, &document);
+    // Whoever waits for rows gets them first.
+    task.worker().host().pause().await;
+    document.find_anomalies();
+    if !document.closed().get() {
+        tell(&task, &document);
+    }
+}
+
+/// Decodes the archive of a document that nobody sees.
+///
+/// # Errors
+/// It is damaged, or cannot be read.
+pub async fn quietly(task: &Task, document: Rc<Document>) -> Result<(), Problem> {
+    let outcome = Loader { is_quiet: true, ..Loader::new(document.clone()) }.run(task).await;
+    document.finish();
+    outcome
 }
 
 /// Tells the page what is known of a document.
@@ -46,37 +62,34 @@ pub fn tell(task: &Task, document: &Document) {
 
 struct Loader {
     document: Rc<Document>,
-    source: Rc<dyn Source>,
     entries: Entries,
-    /// Bytes from `at` on; those before `start` are done with.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Position of the next byte to be read.
-    next: u64,
+    window: Window,
+    /// The page knows nothing of it.
+    is_quiet: bool,
 }
 
 /// Why decoding stops within a slice.
 enum Stop {
     /// More bytes are needed, this many from where it stands.
     Need(usize),
-    /// So many bytes behind the slice are not needed.
-    Skip(u64),
     End,
 }
 
 impl Loader {
     fn new(document: Rc<Document>) -> Self {
-        // The metadata stream is always there.
-        let source = document.meta().clone();
-        Self { document, source, entries: Entries::new(), buffer: Vec::new(), start: 0, end: 0, next: 0 }
+        let window = Window::new(document.meta().clone(), FIRST);
+        Self { document, entries: Entries::new(), window, is_quiet: false }
     }
 
     async fn run(&mut self, task: &Task) -> Result<(), Problem> {
+        let name = self.document.meta().name().to_owned();
         let mut needed = 0;
-        let mut len = FIRST;
+        let mut is_first = true;
         loop {
-            self.fill(needed, len).await?;
+            let there = self.window.fill(needed).await?;
+            if there < needed {
+                return Err(problem::of(self.entries.truncated(needed, there as u64), &name));
+            }
             task.check()?;
             let stop = loop {
                 // Whoever reads the tree lets go of it before its turn ends.
@@ -86,76 +99,42 @@ impl Loader {
                 }
             };
             self.note();
-            needed = match stop.map_err(|error| problem::of(error, self.source.name()))? {
+            let missing = self.window.missing();
+            if missing > 0 {
+                let size = self.document.meta().size();
+                let cause = Cause::Truncated { expected: missing, got: 0 };
+                return Err(problem::of(Error::new(size, Some(ItemType::Payload), cause), &name));
+            }
+            needed = match stop.map_err(|error| problem::of(error, &name))? {
                 Stop::End => return Ok(()),
                 Stop::Need(needed) => needed,
-                Stop::Skip(bytes) => {
-                    self.skip(bytes)?;
-                    0
-                }
             };
-            if len == FIRST || task.is_time() {
+            if !self.is_quiet && (is_first || task.is_time()) {
                 tell(task, &self.document);
             }
-            len = SLICE;
+            is_first = false;
+            self.window.set_slice(SLICE as usize);
             task.breathe().await?;
         }
     }
 
-    /// Reads the next slice, so that at least `needed` bytes are there.
-    async fn fill(&mut self, needed: usize, len: u64) -> Result<(), Problem> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        let there = self.source.size() - self.next;
-        let len = len.min(there);
-        if (self.end as u64 + len) < needed as u64 {
-            let error = self.entries.truncated(needed, self.end as u64 + len);
-            return Err(problem::of(error, self.source.name()));
-        }
-        let end = self.end + len as usize;
-        if self.buffer.len() < end {
-            // Exact, for the window stays as long as it is: a slice and the item that the one before broke off.
-            let capacity = end.max(if len < SLICE { 0 } else { SLICE as usize + (128 << 10) });
-            self.buffer.reserve_exact(capacity - self.buffer.len());
-            self.buffer.resize(end, 0);
-        }
-        self.source.read(self.next, &mut self.buffer[self.end..end]).await?;
-        self.end = end;
-        self.next += len;
-        self.source.will_read(self.next..(self.next + SLICE).min(self.source.size()));
-        Ok(())
-    }
-
-    /// Passes over bytes that nobody needs.
-    fn skip(&mut self, bytes: u64) -> Result<(), Problem> {
-        (self.start, self.end) = (0, 0);
-        let there = self.source.size() - self.next;
-        if bytes > there {
-            let cause = Cause::Truncated { expected: bytes, got: there };
-            return Err(problem::of(
-                Error::new(self.next, Some(ItemType::Payload), cause),
-                self.source.name(),
-            ));
-        }
-        self.next += bytes;
-        Ok(())
-    }
-
     /// Decodes what is there. `None` if the tree is being read.
     fn slice(&mut self) -> Option<Result<Stop, Error>> {
-        let Self { document, source, entries, buffer, start, end, .. } = self;
+        let Self { document, entries, window, .. } = self;
         let mut counts = document.counts.get();
         let head = &document.head;
-        let (done, size) = (entries.offset(), source.size());
+        let (position, size) = (window.position(), document.meta().size());
+        let bytes = window.bytes();
+        let mut at = 0;
+        let mut skip = 0;
         let stop = document.grow(|builder: &mut TreeBuilder| {
-            make_room(builder, done, (*end - *start) as u64, size);
+            make_room(builder, position, bytes.len() as u64, size);
             let stop = loop {
-                let progress = match entries.step(&buffer[*start..*end]) {
+                let progress = match entries.step(&bytes[at..]) {
                     Ok(progress) => progress,
                     Err(error) => break Err(error),
                 };
-                *start += progress.used;
+                at += progress.used;
                 match progress.event {
                     Event::Entry(entry) => {
                         if builder.tree().len() >= MOST {
@@ -173,29 +152,28 @@ impl Loader {
                         }
                     }
                     Event::Leave { .. } => builder.leave(),
-                    Event::Skip(bytes) => {
-                        let there = (*end - *start) as u64;
-                        if bytes > there {
-                            break Ok(Stop::Skip(bytes - there));
-                        }
-                        *start += bytes as usize;
+                    Event::Skip(more) if more <= (bytes.len() - at) as u64 => at += more as usize,
+                    Event::Skip(more) => {
+                        skip = more;
+                        break Ok(Stop::Need(0));
                     }
                     Event::Need(needed) => break Ok(Stop::Need(needed)),
                     Event::Version(version) => head.borrow_mut().version = version,
-                    Event::Prelude { size } => head.borrow_mut().prelude = Some((0, size)),
+                    Event::Prelude { size } => head.borrow_mut().prelude = Some((position + at as u64, size)),
                     Event::End => break Ok(Stop::End),
                 }
             };
             builder.settle();
             stop
-        });
+        })?;
         document.counts.set(counts);
-        let stop = stop?;
-        if let Ok(Stop::End) = stop {
-            let rest = self.entries.offset();
-            if rest < self.source.size() {
-                self.entries.findings().add(rest, Irregularity::TrailingBytes);
-            }
+        window.take(at);
+        window.skip(skip);
+        if let Ok(Stop::End) = stop
+            && entries.offset() < size
+        {
+            let rest = entries.offset();
+            entries.findings().add(rest, Irregularity::TrailingBytes);
         }
         Some(stop)
     }
@@ -204,7 +182,7 @@ impl Loader {
     fn note(&mut self) {
         self.document.touch();
         self.document.findings.decoded(self.entries.findings(), &self.document.tree());
-        *self.document.state.borrow_mut() = State::Loading(self.next - (self.end - self.start) as u64);
+        *self.document.state.borrow_mut() = State::Loading(self.window.position());
     }
 }
 

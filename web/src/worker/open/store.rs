@@ -12,7 +12,7 @@ use crate::protocol::findings::Severity;
 use crate::protocol::open::{GroupInfo, SnapshotFile, SnapshotInfo, SnapshotRef, StoreInfo};
 use crate::protocol::{Problem, ProblemKind, Stream};
 use crate::worker::crypto::{self, Key};
-use crate::worker::findings::Finding;
+use crate::worker::findings::{By, Finding};
 use crate::worker::source::Source;
 use crate::worker::source::chunked::{ChunkStore, Chunked, Index};
 use crate::worker::source::directory::Directory;
@@ -342,6 +342,7 @@ impl Snapshot {
         thing.facts.push(("crypt mode".to_owned(), file.crypt_mode.word().to_owned()));
         let mut differs = |what: &str, expected: String, got: String| {
             thing.findings.push(Finding {
+                by: By::Opening,
                 stream: Stream::Meta,
                 offset: 0,
                 code: "manifest",

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod memory;
 #[cfg(target_arch = "wasm32")]
 pub mod url;
+pub mod window;
 
 use std::ops::Range;
 
