@@ -219,5 +219,5 @@ fn ranges_that_were_looked_through() {
     assert_eq!(coverage.0, [0..3, 10..40, 100..101]);
     assert_eq!(coverage.sum(), 34);
     coverage.add(0..200);
-    assert_eq!(coverage.0, [0..200]);
+    assert_eq!((coverage.0.len(), coverage.sum()), (1, 200));
 }
