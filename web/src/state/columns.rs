@@ -31,7 +31,7 @@ const fn column(sort: Sort, name: &'static str, about: &'static str, width: u32)
 /// All, in the order in which they stand. The first takes the room that is left.
 pub const COLUMNS: [Column; 9] = [
     Column { number: false, largest_first: false, ..column(Sort::Name, "Name", "Name of the entry", 0) },
-    column(Sort::Size, "Size", "Bytes of contents; of a directory, of all that is in it", 84),
+    column(Sort::Size, "Size", "Bytes of contents; of a directory, of all that is in it", 88),
     column(Sort::Entries, "Entries", "Entries below a directory", 76),
     Column { number: false, largest_first: false, ..column(Sort::Mode, "Mode", "Kind and permissions", 92) },
     Column {
@@ -39,7 +39,7 @@ pub const COLUMNS: [Column; 9] = [
         largest_first: false,
         ..column(Sort::Owner, "Owner", "Owner and group by number", 88)
     },
-    Column { number: false, ..column(Sort::Mtime, "Modified", "Time of the last modification, local", 148) },
+    Column { number: false, ..column(Sort::Mtime, "Modified", "Time of the last modification, local", 164) },
     Column {
         largest_first: false,
         ..column(
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn columns_go_one_by_one_when_it_gets_narrow() {
         assert_eq!(names(1000.0, Sort::Archive).len(), COLUMNS.len());
-        assert_eq!(names(700.0, Sort::Archive), ["Name", "Size", "Mode", "Owner", "Modified", "Padding"]);
+        assert_eq!(names(720.0, Sort::Archive), ["Name", "Size", "Mode", "Owner", "Modified", "Padding"]);
         assert_eq!(names(300.0, Sort::Archive), ["Name", "Size"]);
         assert_eq!(names(100.0, Sort::Archive), ["Name"]);
         assert_eq!(names(0.0, Sort::Archive), ["Name"]);

@@ -74,7 +74,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "j" => Command::Down, "ArrowDown" => Command::Down, "k" => Command::Up, "ArrowUp" => Command::Up;
     "h l ← →" "close and open a directory, go up and in; pan the map":
         "h" => Command::Left, "ArrowLeft" => Command::Left, "l" => Command::Right, "ArrowRight" => Command::Right;
-    "Page Up, Page Down" "a page up and down": "PageUp" => Command::PageUp, "PageDown" => Command::PageDown;
+    "Page\u{a0}Up Page\u{a0}Down" "a page up and down": "PageUp" => Command::PageUp, "PageDown" => Command::PageDown;
     "Home End" "first and last row": "Home" => Command::First, "End" => Command::Last;
     "Enter" "open, zoom to": "Enter" => Command::Open;
     "Esc" "up: close a panel, leave a field, a zoom, a selection": "Escape" => Command::Escape;

@@ -151,10 +151,11 @@ impl<T> Drop for Model<T> {
 #[component]
 pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
     let root = use_node_ref();
-    let body = use_node_ref();
     let model = use_mut_ref(Model::<T>::new);
     let again = use_force_update();
-    let (_, height) = use_size(&body);
+    let (_, height) = use_size(&root);
+    // The header lies in it, too.
+    let height = (height - ROW).max(0.0);
 
     // Changes of the list take effect before it is drawn.
     let known = use_mut_ref(|| (props.identity, props.revision));
@@ -166,40 +167,40 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
             model.scroll = row;
             model.pages.clear();
             model.wanted = None;
-            set_bar(&body, 0.0);
+            set_bar(&root, 0.0);
         } else if known.1 != props.revision {
             model.pages.renew();
         }
         *known = (props.identity, props.revision);
         model.total = props.total;
         if let Some(bar) = model.scroll.resize(props.total, height) {
-            set_bar(&body, bar);
+            set_bar(&root, bar);
         }
     }
 
     {
-        let (model, body, again) = (model.clone(), body.clone(), again.clone());
+        let (model, root, again) = (model.clone(), root.clone(), again.clone());
         let current = props.current;
         use_effect_with((props.show, height > 0.0), move |_| {
             if let Some(row) = current {
-                show(&model, &body, row);
+                show(&model, &root, row);
                 again.force_update();
             }
         });
     }
 
     let onscroll = {
-        let (model, body, again) = (model.clone(), body.clone(), again.clone());
+        let (model, root, again) = (model.clone(), root.clone(), again.clone());
         Callback::from(move |_: Event| {
-            let Some(bar) = bar(&body) else { return };
+            let Some(bar) = bar(&root) else { return };
             let mut held = model.borrow_mut();
             held.scroll.scrolled(bar);
             if held.scroll.is_urgent()
                 && let Some(bar) = held.scroll.settle()
             {
-                set_bar(&body, bar);
+                set_bar(&root, bar);
             }
-            let (settling, place) = (model.clone(), body.clone());
+            let (settling, place) = (model.clone(), root.clone());
             held.quiet = Some(Timeout::new(QUIET_MS, move || {
                 if let Some(bar) = settling.borrow_mut().scroll.settle() {
                     set_bar(&place, bar);
@@ -232,16 +233,16 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
 
     // The keyboard's focus goes with the current row while it is in the list.
     {
-        let body = body.clone();
+        let root = root.clone();
         let current = props.current;
-        use_effect(move || follow_focus(&body, current));
+        use_effect(move || follow_focus(&root, current));
     }
 
     let go = {
-        let (model, body, again) = (model.clone(), body.clone(), again.clone());
+        let (model, root, again) = (model.clone(), root.clone(), again.clone());
         let on_current = props.on_current.clone();
         Callback::from(move |row: u32| {
-            show(&model, &body, row);
+            show(&model, &root, row);
             let held = model.borrow().pages.get(row).cloned();
             match held {
                 Some(value) => on_current.emit((row, value)),
@@ -336,21 +337,15 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
             aria-label={props.label.clone()}
             aria-rowcount={(u64::from(props.total) + 1).to_string()}
             aria-colcount={props.columns.to_string()}
+            tabindex={if current_drawn { "-1" } else { "0" }}
+            {onscroll}
         >
             <div class="list-head" role="rowgroup">
                 <div class="row" role="row" aria-rowindex="1">{ props.head.clone() }</div>
             </div>
-            <div
-                ref={body}
-                class="list-body"
-                role="rowgroup"
-                tabindex={if current_drawn { "-1" } else { "0" }}
-                {onscroll}
-            >
-                <div class="list-spacer" role="presentation" style={spacer}>
-                    <div class="list-layer" role="presentation" style={layer}>
-                        <div class="list-rows" role="presentation" style={place}>{ for lines }</div>
-                    </div>
+            <div class="list-spacer" role="rowgroup" style={spacer}>
+                <div class="list-layer" role="presentation" style={layer}>
+                    <div class="list-rows" role="presentation" style={place}>{ for lines }</div>
                 </div>
             </div>
             if props.total == 0 {
@@ -360,10 +355,10 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
     }
 }
 
-fn show<T>(model: &Rc<RefCell<Model<T>>>, body: &NodeRef, row: u32) {
+fn show<T>(model: &Rc<RefCell<Model<T>>>, root: &NodeRef, row: u32) {
     let bar = model.borrow_mut().scroll.show(row);
     if let Some(bar) = bar {
-        set_bar(body, bar);
+        set_bar(root, bar);
     }
 }
 
@@ -418,17 +413,17 @@ fn read<T: PartialEq + 'static>(
     }
 }
 
-fn follow_focus(body: &NodeRef, current: Option<u32>) {
-    let Some(body) = body.cast::<HtmlElement>() else { return };
+fn follow_focus(root: &NodeRef, current: Option<u32>) {
+    let Some(root) = root.cast::<HtmlElement>() else { return };
     let Some(focused) = gloo::utils::document().active_element() else { return };
-    if !body.contains(Some(&focused)) {
+    if !root.contains(Some(&focused)) {
         return;
     }
     let on = focused.get_attribute("data-row").and_then(|row| row.parse::<u32>().ok());
     if on.is_some() && on == current {
         return;
     }
-    let row = current.and_then(|row| body.query_selector(&format!("[data-row=\"{row}\"]")).ok().flatten());
+    let row = current.and_then(|row| root.query_selector(&format!("[data-row=\"{row}\"]")).ok().flatten());
     let row = row.and_then(|row| row.dyn_into::<HtmlElement>().ok());
     // A control inside the current row keeps it.
     if row.as_ref().is_some_and(|row| row.contains(Some(&focused))) {
@@ -436,17 +431,17 @@ fn follow_focus(body: &NodeRef, current: Option<u32>) {
     }
     let options = FocusOptions::new();
     options.set_prevent_scroll(true);
-    let _ = row.as_ref().unwrap_or(&body).focus_with_options(&options);
+    let _ = row.as_ref().unwrap_or(&root).focus_with_options(&options);
 }
 
-fn bar(body: &NodeRef) -> Option<f64> {
-    let body = body.cast::<Element>()?;
+fn bar(root: &NodeRef) -> Option<f64> {
+    let root = root.cast::<Element>()?;
     // As a fraction, which web-sys rounds away.
-    Reflect::get(&body, &"scrollTop".into()).ok()?.as_f64()
+    Reflect::get(&root, &"scrollTop".into()).ok()?.as_f64()
 }
 
-fn set_bar(body: &NodeRef, bar: f64) {
-    if let Some(body) = body.cast::<Element>() {
-        let _ = Reflect::set(&body, &"scrollTop".into(), &bar.into());
+fn set_bar(root: &NodeRef, bar: f64) {
+    if let Some(root) = root.cast::<Element>() {
+        let _ = Reflect::set(&root, &"scrollTop".into(), &bar.into());
     }
 }

@@ -41,7 +41,7 @@ pub fn Start() -> Html {
     html! {
         <section class="start-page" aria-label="Open">
             if alone {
-                <h1>{ "Look into a backup" }</h1>
+                <h2 class="title">{ "Look into a backup" }</h2>
                 <p class="lead">{ "Drop an archive or a whole datastore anywhere on this page. It is read here, in this browser: nothing leaves the machine." }</p>
             }
             <Ways />

@@ -150,7 +150,7 @@ fn Header() -> Html {
     };
     html! {
         <header class="top">
-            <span class="brand">{ "pxkit" }</span>
+            <h1 class="brand">{ "pxkit" }</h1>
             <Switcher />
             <span class="tools">
                 if has_document {
@@ -485,7 +485,7 @@ fn Failure(props: &FailureProps) -> Html {
     html! {
         <main class="work start">
             <section class="failure" role="alert" aria-label="The decoder stopped">
-                <h1>{ "The decoder stopped" }</h1>
+                <h2>{ "The decoder stopped" }</h2>
                 <p>{ "Nothing was changed or sent: archives are only read. What was open can be opened again in a new decoder." }</p>
                 <pre>{ &props.reason }</pre>
                 <p class="actions">

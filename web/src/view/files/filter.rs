@@ -124,8 +124,8 @@ pub fn Filter(props: &FilterProps) -> Html {
     };
     let malformed = props.info.as_ref().and_then(|info| info.malformed.clone());
     let count = match &props.info {
-        Some(info) => super::counted(&view, info),
-        None => String::new(),
+        Some(info) if view.filter != Wanted::default() => super::counted(info),
+        _ => String::new(),
     };
     html! {
         <div class="toolbar filter" ref={bar} role="search">
@@ -155,7 +155,7 @@ pub fn Filter(props: &FilterProps) -> Html {
                     { if set > 0 { format!("Filter ({set})") } else { "Filter".to_owned() } }
                 </button>
             }
-            <span class="count number" role="status">{ count }{ if loading { " so far" } else { "" } }</span>
+            <span class="count number" role="status">{ &count }{ if loading && !count.is_empty() { " so far" } else { "" } }</span>
             if let Some(malformed) = malformed {
                 <p class="trouble" role="alert">{ malformed }</p>
             }

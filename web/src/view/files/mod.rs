@@ -336,14 +336,10 @@ fn nothing(view: &View, shown: &Shown) -> Html {
     }
 }
 
-/// The sentence about what is shown: how many, how large.
-fn counted(view: &View, info: &ViewInfo) -> String {
-    let entries = text::counted(info.matches, "entry", "entries");
-    if view.filter == Default::default() {
-        format!("{entries} · {}", text::size(info.bytes))
-    } else {
-        format!("{entries} match · {}", text::size(info.bytes))
-    }
+/// How much matches.
+fn counted(info: &ViewInfo) -> String {
+    let entries = text::counted(info.matches, "match", "matches");
+    format!("{entries} · {}", text::size(info.bytes))
 }
 
 /// Whether the pane is on screen; on narrow screens it is only in its own view.

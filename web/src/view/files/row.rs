@@ -35,7 +35,7 @@ pub fn line(
 
 fn name(row: &std::rc::Rc<Row>, flat: bool, toggle: &Callback<(std::rc::Rc<Row>, bool)>) -> Html {
     let depth = if flat { 0 } else { u32::from(row.depth).min(DEEPEST) };
-    let indent = format!("padding-left: {}px", 4 + depth * INDENT);
+    let indent = format!("padding-left: {}px", 2 + depth * INDENT);
     let twisty = if flat {
         html! {}
     } else if row.has_children {
@@ -91,11 +91,14 @@ struct CellProps {
 #[component]
 fn Cell(props: &CellProps) -> Html {
     let row = &*props.row;
+    // A hard link has its metadata at the file that it is another name of.
+    let is_link = row.kind == Kind::Hardlink as u8;
     let bytes = |bytes: u64| (text::size(bytes), text::exact(bytes));
     let plain = |text: String| (text, String::new());
     let (shown, title) = match props.column.sort {
         Sort::Size if row.kind == Kind::File as u8 || row.kind == Kind::Directory as u8 => bytes(row.size),
         Sort::Entries if row.kind == Kind::Directory as u8 => plain(text::count(row.entries)),
+        Sort::Mode | Sort::Owner | Sort::Mtime if is_link => Default::default(),
         Sort::Mode => (text::mode(row.kind, row.mode), text::octal(row.mode)),
         Sort::Owner => plain(format!("{}/{}", row.uid, row.gid)),
         Sort::Mtime => {
@@ -111,9 +114,10 @@ fn Cell(props: &CellProps) -> Html {
         _ => Default::default(),
     };
     let title = (!title.is_empty()).then_some(title);
+    let mono = matches!(props.column.sort, Sort::Mode | Sort::Offset);
     let reused = matches!(props.column.sort, Sort::Chunks).then_some(row.reused).flatten();
     html! {
-        <span role="gridcell" class={classes!(props.column.number.then_some("number"), "cell")} {title}>
+        <span role="gridcell" class={classes!(props.column.number.then_some("number"), mono.then_some("mono"), "cell")} {title}>
             if reused == Some(true) {
                 <span class="reused" title="In chunks of an earlier snapshot">{ "↺ " }</span>
             }
