@@ -82,6 +82,9 @@ pub enum Command {
     Namespace(NamespaceArgs),
     /// Make a datastore, or complete one so that a server can take it over
     Init(Init),
+    /// Make, show and change keys for encrypted backups
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Measure backups of successive generations of a tree
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Notes(args) => cmd::notes::run(args),
         Command::Namespace(args) => cmd::namespace::run(args),
         Command::Init(args) => cmd::init::run(args),
+        Command::Key(command) => cmd::key::run(command),
         Command::Bench(command) => cmd::bench::run(command),
         Command::Completions(args) => cmd::generate::completions(args),
         Command::ManPages(args) => cmd::generate::man_pages(args),

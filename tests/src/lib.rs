@@ -14,6 +14,7 @@ pub mod generations;
 pub mod golden;
 pub mod handmade;
 pub mod laid_out;
+pub mod large;
 pub mod manifest;
 pub mod mutate;
 pub mod observe;

@@ -22,7 +22,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let files = args.value("--files")?.map(|word| word.to_string_lossy().into_owned());
     let only = args.value("--only")?.map(|word| word.to_string_lossy().into_owned());
     args.finish()?;
-    let tests = Tests { inspector: web::build(kind)?, screenshots, files, only };
+    let tests = Tests { kind, screenshots, files, only };
     if let Outcome::Skipped(reason) = tests.run(&paths::target().join("skipped-tests"))? {
         println!("not run: {reason}");
     }
@@ -31,12 +31,11 @@ pub fn run(mut args: Args) -> Result<()> {
 
 /// All tests with the inspector as it is released.
 pub fn all(skipped_file: &Path) -> Result<Outcome> {
-    let inspector = web::build(web::Kind::Release)?;
-    Tests { inspector, screenshots: None, files: None, only: None }.run(skipped_file)
+    Tests { kind: web::Kind::Release, screenshots: None, files: None, only: None }.run(skipped_file)
 }
 
 struct Tests {
-    inspector: PathBuf,
+    kind: web::Kind,
     /// Where the pictures go, if not to the target folder.
     screenshots: Option<PathBuf>,
     /// Only files with this in their name.
@@ -58,7 +57,12 @@ impl Tests {
             }
         }
         let packages = packages()?;
+        let inspector = web::build(self.kind)?;
         let mut build = Command::new("cargo");
+        // `pxkit inspect` shall serve what is tested; the release is embedded by itself.
+        if self.kind == web::Kind::Debug {
+            build.env("PXKIT_INSPECTOR", &inspector);
+        }
         shell::run(build.args(["build", "--quiet", "-p", "pxkit"]).current_dir(paths::root()))?;
         for (suffix, at_once) in KINDS {
             let files = self.files(suffix)?;
@@ -71,7 +75,7 @@ impl Tests {
                 node.arg(format!("--test-name-pattern={only}"));
             }
             node.args(files).current_dir(paths::root());
-            node.env("PXKIT_INSPECTOR", &self.inspector).env("PXKIT_NODE", &packages);
+            node.env("PXKIT_INSPECTOR", &inspector).env("PXKIT_NODE", &packages);
             node.env("PXKIT_BIN", paths::target().join("debug/pxkit")).env("PXKIT_SKIPPED", skipped_file);
             if let Some(dir) = &self.screenshots {
                 node.env("PXKIT_SCREENSHOTS", dir);

@@ -7,6 +7,7 @@ mod compare;
 mod curves;
 mod demo;
 mod measure;
+mod million;
 mod pairs;
 mod paths;
 mod rivals;
@@ -57,6 +58,10 @@ Usage: cargo xtask COMMAND [OPTION...]
   plots                 draw the curves
       --results DIR         where the figures are (default docs/figures)
       --output DIR          where the pictures go (default docs/src/img)
+  million FILE [FILE]   write an archive of a million entries: FILE.pxar, or FILE.mpxar and FILE.ppxar
+      --entries N           so many entries instead
+      --payload GIB         contents of all files, holes of a sparse file (default 20)
+      --seed N              another tree (default 1)
   linux-tree            fetch the newest Linux source tree and print its path
       --dir DIR             unpack below DIR instead of the cache folder
 ";
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
         Some("plots") => curves::plot(args),
         Some("browser") => browser::run(args),
         Some("web") => web::run(args),
+        Some("million") => million::run(args),
         Some("linux-tree") => sets::linux_tree(args),
         Some("measure") => return measure::child(args),
         Some("help" | "--help" | "-h") => {

@@ -34,6 +34,10 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
     let mut steps = Steps::new(only);
     steps.step("Debian packages", tools::debian_packages);
     steps.step("tools", || build_tools(depth));
+    // First of all, since the program embeds it.
+    steps.step("inspector: build and size", || {
+        with_wasm(|| web::build(web::Kind::Release).map(|_| Outcome::Passed))
+    });
     if !depth.soak {
         steps.step("formatting", || passes(cargo("fmt").args(["--all", "--check"])));
         lints(&mut steps);
@@ -42,8 +46,8 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
     if depth.soak {
         steps.step("kills and faults, datastores on disk", || faults_on_disk(&skipped_file));
     } else {
-        steps.step("core in WebAssembly has no imports", core_alone);
-        inspector(&mut steps, &skipped_file);
+        steps.step("core in WebAssembly has no imports", || with_wasm(core_alone));
+        steps.step("inspector: tests in the browser", || with_wasm(|| browser::all(&skipped_file)));
         dependencies(&mut steps);
         steps.step("documentation of the code", || {
             let mut doc = cargo("doc");
@@ -65,10 +69,10 @@ pub fn run(mut args: Args, depth: &Depth) -> Result<()> {
 
 /// Builds the tools first, so that the times of the other steps are their own.
 fn build_tools(depth: &Depth) -> Result<Outcome> {
+    tools::WASM_BINDGEN.bin_dir()?;
     if !depth.soak {
         tools::CARGO_DENY.bin_dir()?;
         tools::MDBOOK.bin_dir()?;
-        tools::WASM_BINDGEN.bin_dir()?;
         tools::TRUNK.bin_dir()?;
     }
     if tools::has_nightly() && !fuzz_targets()?.is_empty() {
@@ -94,12 +98,11 @@ fn lints(steps: &mut Steps) {
         passes(cargo("clippy").args(["--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
     });
     steps.step("lints for WebAssembly", || {
-        if let Some(reason) = tools::wasm_target()? {
-            return Ok(Outcome::Skipped(reason.to_owned()));
-        }
-        let mut clippy = cargo("clippy");
-        clippy.args(["-p", "pxkit-core", "-p", "pxkit-web", "--target", "wasm32-unknown-unknown", "--quiet"]);
-        passes(clippy.args(["--", "-D", "warnings"]))
+        with_wasm(|| {
+            let mut clippy = cargo("clippy");
+            clippy.args(["-p", "pxkit-core", "-p", "pxkit-web", "--target", "wasm32-unknown-unknown"]);
+            passes(clippy.args(["--quiet", "--", "-D", "warnings"]))
+        })
     });
 }
 
@@ -141,9 +144,6 @@ fn faults_on_disk(skipped_file: &Path) -> Result<Outcome> {
 /// Builds a program that decodes an archive with core alone, and wants it to import nothing: then core calls
 /// nothing of the world outside.
 fn core_alone() -> Result<Outcome> {
-    if let Some(reason) = tools::wasm_target()? {
-        return Ok(Outcome::Skipped(reason.to_owned()));
-    }
     let mut build = cargo("build");
     build.args(["-p", "pxkit-core", "--example", "core_alone", "--release", "--quiet"]);
     shell::run(build.args(["--target", "wasm32-unknown-unknown"]))?;
@@ -158,15 +158,12 @@ fn core_alone() -> Result<Outcome> {
     }
 }
 
-fn inspector(steps: &mut Steps, skipped_file: &Path) {
-    let with_wasm = |work: &dyn Fn() -> Result<Outcome>| match tools::wasm_target()? {
+/// What needs the toolchain for the browser, if it is there.
+fn with_wasm(work: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
+    match tools::wasm_target()? {
         Some(reason) => Ok(Outcome::Skipped(reason.to_owned())),
         None => work(),
-    };
-    steps.step("inspector: build and size", || {
-        with_wasm(&|| web::build(web::Kind::Release).map(|_| Outcome::Passed))
-    });
-    steps.step("inspector: tests in the browser", || with_wasm(&|| browser::all(skipped_file)));
+    }
 }
 
 fn dependencies(steps: &mut Steps) {

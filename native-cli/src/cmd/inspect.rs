@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use pxkit_core::blob::BackupType;
 
 use crate::cli::Inspect;
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, watch_signals};
 use crate::serve::place::Place;
 use crate::serve::sources::{Open, Sources, What};
 use crate::serve::{Assets, LocalTree, Server, browser};
@@ -36,30 +36,32 @@ pub fn run(args: &Inspect) -> anyhow::Result<Outcome> {
     let report = Report::new(true);
     let title = sources.to_string();
     let server = Server::bind(args.port, assets, sources)?;
+    // Whoever has the address may end this at once.
+    watch_signals()?;
     writeln!(io::stdout(), "{}", server.url())
         .and_then(|()| io::stdout().flush())
         .context("cannot write to standard output")?;
     report.line(format_args!("serving {title} to this machine; Ctrl-C ends it"));
     if !args.no_open {
-        show(&server);
+        show(&server, &report);
     }
     match server.run()? {}
 }
 
 /// Starts a browser, or says what to do instead.
-fn show(server: &Server) {
+fn show(server: &Server, report: &Report) {
     if !browser::is_possible() {
         let port = server.port();
-        eprintln!(
-            "There is no display here. From another machine: `ssh -L {port}:127.0.0.1:{port} HOST`, and the address above"
-        );
+        report.line(format_args!(
+            "there is no display here: from another machine, `ssh -L {port}:127.0.0.1:{port} HOST`, and open that address there"
+        ));
         return;
     }
     let url = server.ticket_url();
     // It may take its time, and wants to be answered meanwhile.
     thread::spawn(move || {
         if !browser::open(&url) {
-            eprintln!("No browser could be started: open the address above in one");
+            Report::new(true).line("no browser could be started: open that address in one");
         }
     });
 }

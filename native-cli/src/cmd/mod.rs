@@ -14,6 +14,7 @@ pub mod gc;
 pub mod generate;
 pub mod init;
 pub mod inspect;
+pub mod key;
 pub mod list;
 pub mod namespace;
 pub mod notes;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::Verify;
+use crate::crypt::{Keyring, Origin};
 use crate::report::{Outcome, Report, watch_signals};
 use crate::store::{Group, Local, Namespace, Repository as _, SnapshotId, Verdict, Verified, locate};
 
@@ -22,11 +23,12 @@ const BENCHMARK: &str = "host/benchmark";
 pub fn run(args: &Verify) -> anyhow::Result<Outcome> {
     watch_signals().context("cannot watch for signals")?;
     let store = locate::open(&args.repository)?;
+    let keyring = keyring(args)?;
     let report = Report::new(args.json);
     let snapshots = snapshots(&store, args, &report)?;
     let threads =
         args.threads.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
-    let verification = store.verification(threads, Timestamp::now().as_second());
+    let verification = store.verification(threads, Timestamp::now().as_second()).with_keyring(keyring)?;
     let mut failed = 0;
     for (namespace, id) in &snapshots {
         let verified = verification.snapshot(namespace, id)?;
@@ -45,6 +47,18 @@ pub fn run(args: &Verify) -> anyhow::Result<Outcome> {
         bail!("{failed} of {} snapshots are damaged; {aside} damaged chunks were set aside", snapshots.len());
     }
     Ok(outcome)
+}
+
+/// The key, which is opened before anything else happens. A default one that cannot be opened is none: nobody asked for it.
+fn keyring(args: &Verify) -> anyhow::Result<Keyring> {
+    let keyring = Keyring::for_reading(&args.open)?;
+    match keyring.key() {
+        Err(error) if keyring.origin() == Some(Origin::Default) => {
+            Report::new(true).line(format_args!("note: signatures are not checked: {error:#}"));
+            Ok(Keyring::default())
+        }
+        result => result.map(|_| keyring),
+    }
 }
 
 /// The snapshots that are meant, oldest first in each group.

@@ -61,7 +61,7 @@ enum State {
 pub enum WithoutKey {
     /// It is not opened.
     Refuse,
-    /// It is opened unchecked: only names are read, or what needs no key.
+    /// It is opened unchecked, also if the default key is another one: only names are read, or what needs no key.
     Tell,
 }
 
@@ -174,6 +174,11 @@ impl Keyring {
         self.source.as_ref().map(|source| source.origin)
     }
 
+    /// Whether what is wrong with a signature is told only.
+    pub fn ignores(&self) -> bool {
+        self.ignores
+    }
+
     /// How messages name the place of the key.
     pub fn place(&self) -> &str {
         self.source.as_ref().map_or("", |source| &source.name)
@@ -243,21 +248,23 @@ impl Keyring {
         without: WithoutKey,
         report: &Report,
     ) -> anyhow::Result<Snapshot> {
-        let manifest = stored.manifest();
-        let id = stored.id();
+        let (manifest, id) = (stored.manifest(), stored.id());
+        if without == WithoutKey::Tell && self.origin() != Some(Origin::Given) {
+            let why = match self.check(manifest) {
+                Ok(Ok(_)) => return Ok(Snapshot::with_key(stored, None)),
+                Ok(Err(refusal)) => refusal.to_string(),
+                Err(error) => format!("{error:#}"),
+            };
+            report.line(format_args!("note: the signature of {id} is not checked: {why}"));
+            return Ok(Snapshot::with_key(stored, None));
+        }
         match self.check(manifest)? {
             Ok(Standing::Signed | Standing::NoKey) => {}
             Ok(Standing::Unsigned) => report.caution(format_args!(
                 "{id} is not signed: nobody can tell whether it is what was backed up"
             )),
-            Err(refusal @ Refusal::Missing { .. }) if without == WithoutKey::Tell => {
-                report.line(format_args!("note: the signature of {id} is not checked: {refusal}"));
-            }
             Err(refusal) if self.ignores => report.caution(format_args!("{id}: {refusal}")),
-            Err(refusal) => {
-                let error = anyhow::Error::new(refusal).context(format!("{id} is refused"));
-                return Err(error);
-            }
+            Err(refusal) => return Err(anyhow::Error::new(refusal).context(format!("{id} is refused"))),
         }
         let is_encrypted = manifest.files.iter().any(|file| file.crypt_mode == CryptMode::Encrypt);
         let key = if is_encrypted { self.key()? } else { None };

@@ -21,6 +21,8 @@ use crate::secret::SecretText;
 
 /// The file of a snapshot with its key.
 pub const BLOB: &str = "rsa-encrypted.key.blob";
+/// Bytes of a key file without passphrase; years beyond 9999 have none.
+const KEY_FILE: usize = 255;
 /// Rounds of PBKDF2 that protect a new private key.
 const ROUNDS: u32 = 600_000;
 
@@ -62,6 +64,20 @@ impl PublicKey {
         hex(&self.exponent)
     }
 
+    /// Whether a key file fits into one block.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check_size(&self) -> anyhow::Result<()> {
+        // PKCS #1 v1.5 takes 11 bytes of a block.
+        ensure!(
+            self.key.key_size_bytes() >= KEY_FILE + 11,
+            "the master key has {} bits, too few for the {KEY_FILE} bytes of a key; new ones have 4096",
+            self.bits()
+        );
+        Ok(())
+    }
+
     /// Encrypts a key, as a key file without passphrase, in one block with PKCS #1 v1.5.
     ///
     /// # Errors
@@ -76,12 +92,7 @@ impl PublicKey {
         let text = KeyFile { wrapping, created, modified, fingerprint, hint: None }.to_json();
         let public = Pkcs1PublicEncryptingKey::new(self.key.clone())
             .map_err(|_| anyhow!("the master key cannot be used"))?;
-        ensure!(
-            text.len() <= public.max_plaintext_size(),
-            "the master key has {} bits, too few for the {} bytes of a key; new ones have 4096",
-            self.bits(),
-            text.len()
-        );
+        self.check_size()?;
         let mut out = vec![0; public.ciphertext_size()];
         let sealed = public.encrypt(text.as_bytes(), &mut out);
         let len = sealed.map_err(|_| anyhow!("the key cannot be encrypted with the master key"))?.len();

@@ -67,7 +67,7 @@ use self::route::Route;
 use self::secret::Secret;
 use self::sources::Sources;
 pub use self::tree::{Content, Listed, Served};
-use crate::report::{Interrupted, check_signals, watch_signals};
+use crate::report::{Interrupted, check_signals};
 
 /// Connections at once; more wait until one ends. A browser makes six. Each may hold two blocks and its buffers, less than a MiB.
 const CONNECTIONS: usize = 128;
@@ -126,12 +126,11 @@ impl Server {
         format!("http://127.0.0.1:{}/{}", self.port(), self.site.gate.ticket.reveal())
     }
 
-    /// Serves until a signal asks for the end.
+    /// Serves until a signal asks for the end, see [`crate::report::watch_signals`].
     ///
     /// # Errors
     /// [`Interrupted`] by the signal; the server cannot run.
     pub fn run(self) -> anyhow::Result<Infallible> {
-        watch_signals()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

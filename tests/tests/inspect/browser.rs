@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
-use pxkit_tests::cli;
+use pxkit_tests::cli::{self, Run};
 use pxkit_tests::disk::Scratch;
+use pxkit_tests::skip;
 use rustix::process::Signal;
 
-use crate::client::{Inspector, PAGE, command};
+use crate::client::{Answer, Inspector, PAGE, command};
 
 /// A program that notes its arguments and ends with `status`.
 fn browser(scratch: &Scratch, name: &str, status: i32) -> PathBuf {
@@ -53,6 +56,28 @@ fn a_browser_gets_an_address_that_works_once() {
 }
 
 #[test]
+fn another_user_who_sees_the_address_cannot_use_it() {
+    if !rustix::process::geteuid().is_root() {
+        skip::skip("another_user_who_sees_the_address_cannot_use_it", "needs root");
+        return;
+    }
+    let scratch = Scratch::new();
+    let mut command = command(&scratch);
+    command.env("BROWSER", browser(&scratch, "firefox", 0));
+    let inspector = Inspector::start(command);
+    let lines = noted(&scratch, 1);
+    let path = format!("/{}", lines[0].rsplit('/').next().expect("a path"));
+    let request = inspector.request("GET", &path, &[], "close");
+    let mut client = Command::new("bash");
+    client.args(["-c", "exec 3<>/dev/tcp/127.0.0.1/$1; printf '%s' \"$2\" >&3; cat <&3", "bash"]);
+    client.args([&inspector.port.to_string(), &request]).uid(65534).gid(65534).current_dir("/");
+    let answer = Answer::parse(&Run::of(client).succeeds().out, false);
+    assert_eq!((answer.status, answer.header("location")), (403, None));
+    // And it is not used up by that.
+    assert_eq!(inspector.ask("GET", &path, &[]).status, 303);
+}
+
+#[test]
 fn the_next_browser_is_tried() {
     let scratch = Scratch::new();
     let (bad, good) = (browser(&scratch, "bad", 1), browser(&scratch, "good", 0));
@@ -75,7 +100,7 @@ fn without_a_browser_there_is_still_the_address() {
     assert_eq!(inspector.get("").status, 200);
     std::thread::sleep(std::time::Duration::from_millis(500));
     let run = inspector.end(Signal::INT).exits(130);
-    assert!(run.err.contains("No browser could be started: open the address above"), "{}", run.err);
+    assert!(run.err.contains("no browser could be started: open that address"), "{}", run.err);
 }
 
 #[test]
@@ -85,7 +110,7 @@ fn without_a_display_no_browser_is_started() {
     let port = inspector.port;
     let run = inspector.end(Signal::INT).exits(130);
     let words =
-        format!("There is no display here. From another machine: `ssh -L {port}:127.0.0.1:{port} HOST`");
+        format!("there is no display here: from another machine, `ssh -L {port}:127.0.0.1:{port} HOST`");
     assert!(run.err.contains(&words), "{}", run.err);
 }
 

@@ -101,10 +101,11 @@ impl ChunkStore {
         self.with_encoded(digest, |blob| codec::check_mode(blob, CryptMode::Encrypt).map(drop))
     }
 
-    /// How many plain bytes a chunk has whose digest is right; `None` if it has not the bytes that its name says.
-    pub fn sound_length(&self, digest: &Digest) -> Option<u64> {
-        let decoded = self.with_encoded(digest, |blob| codec::decode_blob(blob, None)).ok()?;
-        (codec::digest(&decoded) == *digest).then_some(decoded.len() as u64)
+    /// How many plain bytes a chunk has whose digest is right, keyed if there is a key; `None` if it has not the bytes that its name says.
+    pub fn sound_length(&self, digest: &Digest, key: Option<&EncryptionKey>) -> Option<u64> {
+        let decoded = self.with_encoded(digest, |blob| codec::decode_blob(blob, key)).ok()?;
+        let got = key.map_or_else(|| codec::digest(&decoded), |key| key.digest(&decoded));
+        (got == *digest).then_some(decoded.len() as u64)
     }
 
     fn with_encoded<T>(

@@ -6,13 +6,14 @@ use pxkit_core::format::{HEADER_SIZE, Header, ItemType, PayloadRef, START_MARKER
 use pxkit_core::index::DynamicIndex;
 
 use super::Verified;
-use super::chunks::{Checked, Key, Part, Wanted};
+use super::chunks::{Checked, Form, Key, Part, Wanted};
 use crate::report::check_signals;
 
 /// Decodes the metadata, checks that its references lie in the payload and do not overlap, and notes which bytes must stand in
-/// which chunk of the payload, which are checked where that chunk is read.
+/// which chunk of the payload, which are checked where that chunk is read. Chunks of both have this form.
 pub(super) fn check(
     checked: &Checked,
+    form: Form,
     file: &FileEntry,
     meta: &DynamicIndex,
     payload: &DynamicIndex,
@@ -21,7 +22,7 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let name = &file.filename;
     let mut references = Vec::new();
-    if let Err(why) = decode(checked, meta, &mut references)? {
+    if let Err(why) = decode(checked, form, meta, &mut references)? {
         out.errors.push(format!("{name}: {why}"));
         return Ok(());
     }
@@ -29,7 +30,7 @@ pub(super) fn check(
         out.notes.push(format!("{name}: contents do not lie in the order of the entries"));
         references.sort_unstable_by_key(|reference| reference.offset);
     }
-    expect(payload, 0, START_MARKER, wanted);
+    expect(payload, form, 0, START_MARKER, wanted);
     let mut end = HEADER_SIZE as u64;
     for reference in references {
         let Some(next) = reference.end().filter(|&next| next <= payload.size()) else {
@@ -48,18 +49,19 @@ pub(super) fn check(
             return Ok(());
         }
         end = next;
-        expect(payload, reference.offset, Header::new(ItemType::Payload, reference.size).to_bytes(), wanted);
+        let header = Header::new(ItemType::Payload, reference.size).to_bytes();
+        expect(payload, form, reference.offset, header, wanted);
     }
     Ok(())
 }
 
 /// Notes where the bytes of a header must stand; they may lie in several chunks.
-fn expect(payload: &DynamicIndex, offset: u64, bytes: [u8; HEADER_SIZE], wanted: &mut Wanted) {
+fn expect(payload: &DynamicIndex, form: Form, offset: u64, bytes: [u8; HEADER_SIZE], wanted: &mut Wanted) {
     let Ok(parts) = payload.parts(offset..offset + HEADER_SIZE as u64) else { return };
     let mut skip = 0;
     for part in parts {
         let len = (part.within.end - part.within.start) as u8;
-        let key = Key { digest: part.digest, len: part.extent.end - part.extent.start, sealed: false };
+        let key = Key { digest: part.digest, len: part.extent.end - part.extent.start, form };
         // A chunk has at most 16 MiB.
         wanted.expect(key, Part { at: part.within.start as u32, skip, len, bytes });
         skip += len;
@@ -69,6 +71,7 @@ fn expect(payload: &DynamicIndex, offset: u64, bytes: [u8; HEADER_SIZE], wanted:
 /// Reads all references; the inner error is what is wrong with the archive.
 fn decode(
     checked: &Checked,
+    form: Form,
     meta: &DynamicIndex,
     references: &mut Vec<PayloadRef>,
 ) -> anyhow::Result<Result<(), String>> {
@@ -108,7 +111,7 @@ fn decode(
             return Ok(Err(entries.truncated(needed, window.len() as u64).to_string()));
         };
         let extent = meta.extent(at).expect("the chunk is there");
-        let key = Key { digest: chunk.digest, len: extent.end - extent.start, sealed: false };
+        let key = Key { digest: chunk.digest, len: extent.end - extent.start, form };
         match checked.read(key) {
             Ok(plain) => window.extend_from_slice(&plain),
             // The chunk is complained about where all are checked.

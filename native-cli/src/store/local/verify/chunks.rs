@@ -12,6 +12,7 @@ use super::super::Store;
 use super::super::chunk::{ChunkError, ChunkProblem};
 use super::super::snapshot::Index;
 use crate::codec::DecodeError;
+use crate::crypt::EncryptionKey;
 use crate::report::check_signals;
 
 /// Bytes that must stand in a chunk: a part of a header.
@@ -39,7 +40,29 @@ impl Part {
 pub(super) struct Key {
     pub digest: Digest,
     pub len: u64,
-    pub sealed: bool,
+    pub form: Form,
+}
+
+/// What can be seen of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Form {
+    /// Its bytes.
+    Plain,
+    /// Its bytes, by the key of the snapshot.
+    Open,
+    /// That it is encrypted, and its CRC.
+    Closed,
+}
+
+impl Form {
+    /// Of the chunks of a file that is kept as `mode`, if the key of its snapshot is at hand or not.
+    pub fn of(mode: CryptMode, has_key: bool) -> Self {
+        match mode {
+            CryptMode::None | CryptMode::SignOnly => Self::Plain,
+            CryptMode::Encrypt if has_key => Self::Open,
+            CryptMode::Encrypt => Self::Closed,
+        }
+    }
 }
 
 /// The chunks of a snapshot, in the order in which they stand there first.
@@ -58,11 +81,11 @@ struct Job {
 
 impl Wanted {
     /// Adds all chunks of a file.
-    pub fn add(&mut self, file: &str, index: &Index, mode: CryptMode) {
+    pub fn add(&mut self, file: &str, index: &Index, form: Form) {
         let name: Arc<str> = file.into();
         for at in 0..index.count() {
             let (digest, len) = index.chunk(at).expect("an index has as many chunks as it counts");
-            let key = Key { digest, len, sealed: mode == CryptMode::Encrypt };
+            let key = Key { digest, len, form };
             self.jobs.entry(key).or_insert_with(|| {
                 self.order.push(key);
                 Job { file: name.clone(), parts: Vec::new() }
@@ -83,6 +106,8 @@ impl Wanted {
 pub(super) struct Checked {
     store: Arc<Store>,
     threads: usize,
+    /// What opens chunks of the form [`Form::Open`].
+    key: Option<Arc<EncryptionKey>>,
     known: Mutex<HashMap<Key, Known>>,
     count: AtomicU64,
     bytes: AtomicU64,
@@ -104,7 +129,16 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Checked {
     pub fn new(store: Arc<Store>, threads: usize) -> Self {
         let (known, count, bytes, set_aside) = Default::default();
-        Self { store, threads: threads.max(1), known, count, bytes, set_aside }
+        Self { store, threads: threads.max(1), key: None, known, count, bytes, set_aside }
+    }
+
+    /// Opens chunks with this key.
+    pub fn with_key(self, key: Option<Arc<EncryptionKey>>) -> Self {
+        Self { key, ..self }
+    }
+
+    pub fn key(&self) -> Option<&EncryptionKey> {
+        self.key.as_deref()
     }
 
     pub fn count(&self) -> u64 {
@@ -203,7 +237,7 @@ impl Checked {
         }
     }
 
-    /// Reads a chunk; of a sealed one there are no bytes. One that is damaged is set aside.
+    /// Reads a chunk; of a closed one there are no bytes. One that is damaged is set aside.
     fn load(&self, key: Key) -> Result<Vec<u8>, Arc<str>> {
         self.count.fetch_add(1, Ordering::Relaxed);
         // Somebody may just have stored it again: what is set aside was found damaged twice.
@@ -235,10 +269,10 @@ impl Checked {
 
     fn attempt(&self, key: Key) -> Result<Vec<u8>, ChunkError> {
         let chunks = &self.store.chunks;
-        let plain = if key.sealed {
-            chunks.check_sealed(&key.digest).map(|()| Vec::new())?
-        } else {
-            chunks.read(&key.digest, key.len, CryptMode::None, None)?
+        let plain = match key.form {
+            Form::Closed => chunks.check_sealed(&key.digest).map(|()| Vec::new())?,
+            Form::Plain => chunks.read(&key.digest, key.len, CryptMode::None, None)?,
+            Form::Open => chunks.read(&key.digest, key.len, CryptMode::Encrypt, self.key())?,
         };
         self.bytes.fetch_add(plain.len() as u64, Ordering::Relaxed);
         Ok(plain)
@@ -246,7 +280,11 @@ impl Checked {
 
     /// The length of a chunk whose bytes are what its name says, whatever an index says.
     fn sound_length(&self, key: Key) -> Option<u64> {
-        if key.sealed { None } else { self.store.chunks.sound_length(&key.digest) }
+        match key.form {
+            Form::Closed => None,
+            Form::Plain => self.store.chunks.sound_length(&key.digest, None),
+            Form::Open => self.store.chunks.sound_length(&key.digest, self.key()),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Verification (datastore specification 17): every chunk, index, blob and manifest, and that every file of a split archive is found where
 //! its metadata says.
 //!
+//! With a key signatures are checked, and of the snapshots that it signed the encrypted chunks as plain ones are; without one of encrypted
+//! chunks the CRC, as servers do.
+//!
 //! Chunks are checked by several threads, each chunk once in a run. One that is damaged is set aside, so that the next backup stores it
 //! again, and fails every snapshot that uses it. Unlike the server's, a result counts what every thread found, and a chunk that is sound
 //! but has another length than a broken index says stays where it is.
@@ -10,13 +13,14 @@ mod chunks;
 
 use std::sync::Arc;
 
-use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
+use pxkit_core::blob::{FileEntry, Frame, Manifest};
 
-use self::chunks::{Checked, Wanted};
+use self::chunks::{Checked, Form, Wanted};
 use super::Store;
 use super::snapshot::{Index, load_blob, load_index, load_manifest};
 use super::upid::{set_verify_state, upid};
 use crate::codec;
+use crate::crypt::{EncryptionKey, Keyring, Origin, Refusal, Standing};
 use crate::report::check_signals;
 use crate::store::{Namespace, SnapshotId};
 
@@ -49,12 +53,21 @@ pub struct Verified {
 pub struct Verification {
     store: Arc<Store>,
     checked: Checked,
+    keyring: Keyring,
     now: i64,
 }
 
 impl Verification {
     pub(super) fn new(store: Arc<Store>, threads: usize, now: i64) -> Self {
-        Self { checked: Checked::new(store.clone(), threads), store, now }
+        Self { checked: Checked::new(store.clone(), threads), keyring: Keyring::default(), store, now }
+    }
+
+    /// Checks signatures, too, and what the key opens.
+    ///
+    /// # Errors
+    /// The key cannot be opened.
+    pub fn with_keyring(self, keyring: Keyring) -> anyhow::Result<Self> {
+        Ok(Self { checked: self.checked.with_key(keyring.key()?), keyring, ..self })
     }
 
     /// Chunks that were read so far, and their encoded and plain bytes as far as those are known.
@@ -102,8 +115,17 @@ impl Verification {
         }
         match load_manifest(&directory) {
             Ok(manifest) => {
-                self.files(&directory, &manifest, &mut out)?;
+                let signature = self.keyring.check(&manifest)?;
+                let is_ours = signature == Ok(Standing::Signed);
+                if let Err(refusal @ (Refusal::Stripped(_) | Refusal::Forged(_))) = &signature {
+                    self.refuse(refusal, &mut out);
+                }
+                self.files(&directory, &manifest, is_ours, &mut out)?;
                 self.note_result(namespace, &mut out);
+                // Nothing need be wrong with it, so servers are not told.
+                if let Err(refusal @ (Refusal::Other { .. } | Refusal::Unsigned)) = &signature {
+                    self.refuse(refusal, &mut out);
+                }
             }
             Err(error) => out.errors.push(format!("manifest load error: {error:#}")),
         }
@@ -111,17 +133,27 @@ impl Verification {
         Ok(out)
     }
 
+    /// Counts a signature as wrong, or only tells of it: if the user said so, or nobody said that this is the key.
+    fn refuse(&self, refusal: &Refusal, out: &mut Verified) {
+        let is_other = matches!(refusal, Refusal::Other { .. });
+        let is_told = self.keyring.ignores() || (is_other && self.keyring.origin() == Some(Origin::Default));
+        let to = if is_told { &mut out.notes } else { &mut out.errors };
+        to.push(format!("signature: {refusal}"));
+    }
+
     fn files(
         &self,
         directory: &std::path::Path,
         manifest: &Manifest,
+        is_ours: bool,
         out: &mut Verified,
     ) -> anyhow::Result<()> {
         let mut indexes: Vec<(&FileEntry, Index)> = Vec::new();
+        let key = self.checked.key().filter(|_| is_ours);
         for file in &manifest.files {
             check_signals()?;
             let result = if file.filename.ends_with(".blob") {
-                load_blob(directory, file).and_then(|mut blob| check_blob(&mut blob))
+                load_blob(directory, file).and_then(|mut blob| check_blob(&mut blob, key))
             } else {
                 load_index(directory, file).map(|index| indexes.push((file, index)))
             };
@@ -129,18 +161,19 @@ impl Verification {
         }
         let mut wanted = Wanted::default();
         for (file, index) in &indexes {
-            wanted.add(&file.filename, index, file.crypt_mode);
+            wanted.add(&file.filename, index, Form::of(file.crypt_mode, is_ours));
         }
         for (file, index) in &indexes {
             let Some(stem) = file.filename.strip_suffix(".mpxar.didx") else { continue };
             let payload = format!("{stem}.ppxar.didx");
             let payload = indexes.iter().find(|(file, _)| file.filename == payload);
-            if file.crypt_mode == CryptMode::Encrypt {
+            let form = Form::of(file.crypt_mode, is_ours);
+            if form == Form::Closed {
                 continue;
             }
             match (index, payload) {
                 (Index::Dynamic(meta), Some((_, Index::Dynamic(payload)))) => {
-                    archive::check(&self.checked, file, meta, payload, &mut wanted, out)?;
+                    archive::check(&self.checked, form, file, meta, payload, &mut wanted, out)?;
                 }
                 // Why there is none was said above, if the manifest names it.
                 _ if manifest.file(&format!("{stem}.ppxar.didx")).is_some() => {}
@@ -166,10 +199,10 @@ impl Verification {
     }
 }
 
-/// Checks what can be checked of a blob without a key.
-fn check_blob(blob: &mut [u8]) -> anyhow::Result<()> {
-    if Frame::parse(blob)?.seal.is_none() {
-        codec::decode_blob(blob, None)?;
+/// Checks what can be checked of a blob with the key or without one.
+fn check_blob(blob: &mut [u8], key: Option<&EncryptionKey>) -> anyhow::Result<()> {
+    if Frame::parse(blob)?.seal.is_none() || key.is_some() {
+        codec::decode_blob(blob, key)?;
     }
     Ok(())
 }
