@@ -133,6 +133,6 @@ mod tests {
     fn what_is_not_known_has_no_column() {
         let columns = fitting(2000.0, Sort::Chunks, false, false);
         assert!(columns.iter().all(|column| !matches!(column.sort, Sort::Chunks | Sort::Padding)));
-        assert_eq!(template(&columns[..2]), "minmax(0, 1fr) 84px");
+        assert_eq!(template(&columns[..2]), "minmax(0, 1fr) 88px");
     }
 }
