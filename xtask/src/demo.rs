@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{args::Args, compare, paths, shell};
+use crate::{args::Args, compare, inspect, paths, shell, web};
 
 /// A kind of archive and its files.
 pub struct Kind {
@@ -65,9 +65,11 @@ impl Kind {
     }
 }
 
-pub fn run(args: Args) -> Result<()> {
+pub fn run(mut args: Args) -> Result<()> {
+    let is_check = args.flag("--check");
     args.finish()?;
-    println!("=== build pxkit");
+    println!("=== build the inspector, and pxkit with it");
+    web::build(web::Kind::Release)?;
     let pxkit = release_build()?;
 
     let dir = paths::target().join("demo");
@@ -75,16 +77,23 @@ pub fn run(args: Args) -> Result<()> {
     let source = dir.join("checkout");
     println!("\n=== copy this checkout to {}", source.display());
     copy_checkout(&source)?;
-    backups(&pxkit, &dir, &source)?;
+    let snapshots = backups(&pxkit, &dir, &source)?;
     for kind in KINDS {
         archive(&kind, &pxkit, &dir, &source)?;
     }
     println!("\nThe datastore, the archives and the trees are in {}", dir.display());
-    Ok(())
+
+    println!("\n=== both snapshots side by side in the browser");
+    let (store, snapshots) = (dir.join("store"), snapshots.each_ref().map(String::as_str));
+    if is_check {
+        inspect::check(&pxkit, &store, snapshots)
+    } else {
+        inspect::serve(&pxkit, &store, snapshots)
+    }
 }
 
-/// Two backups with a change in between; what the datastore then holds; both trees back.
-fn backups(pxkit: &Path, dir: &Path, source: &Path) -> Result<()> {
+/// Two backups with a change in between; what the datastore then holds; both trees back. Returns the names of the snapshots.
+fn backups(pxkit: &Path, dir: &Path, source: &Path) -> Result<[String; 2]> {
     // Seconds, so that both have a time of their own without waiting.
     let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let store = dir.join("store");
@@ -124,7 +133,7 @@ fn backups(pxkit: &Path, dir: &Path, source: &Path) -> Result<()> {
         shell::run(restore.arg(&back))?;
         compare::both_ways(tree, &back)?;
     }
-    Ok(())
+    Ok([older.to_owned(), newer.to_owned()])
 }
 
 /// Changes the copy of the checkout: a file is changed, one is added, one removed, a folder renamed.

@@ -6,6 +6,7 @@ mod browser;
 mod compare;
 mod curves;
 mod demo;
+mod inspect;
 mod measure;
 mod million;
 mod pairs;
@@ -25,7 +26,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND [OPTION...]
 
-  demo                  build pxkit and show it on a copy of this checkout
+  demo                  build pxkit and the inspector, and show them on a copy of this checkout; serves until Ctrl-C
+      --check               end when it is proven that the inspector is served
   test                  check and test everything (what CI runs)
       --fuzz-seconds N      time for each fuzz target (default 20)
       --only WORD           only the steps with WORD in their name
