@@ -1,17 +1,100 @@
 //! Files that leave the inspector.
 
+mod lists;
+mod sink;
+#[cfg(test)]
+mod tests;
+
 use std::rc::Rc;
 
-use super::{Document, Handle, Task, problem};
-use crate::protocol::Problem;
-use crate::protocol::export::{Save, Saved};
+use pxkit_core::decode::Content;
+use pxkit_core::format::HEADER_SIZE;
+
+use super::{Document, Handle, Task, problem, text};
+use crate::protocol::export::{Format, List, Save, Saved};
+use crate::protocol::{Problem, ProblemKind};
+use sink::Sink;
+
+/// Bytes that are read at once.
+const PIECE: u64 = 4 << 20;
 
 /// Makes a file; it goes into `given`.
 pub async fn save(
-    _task: &Task,
-    _document: &Rc<Document>,
-    _save: Save,
-    _given: &mut Vec<Handle>,
+    task: &Task,
+    document: &Rc<Document>,
+    save: Save,
+    given: &mut Vec<Handle>,
 ) -> Result<Saved, Problem> {
-    problem::absent("save")
+    let mut sink = Sink::new();
+    let base = document.name.replace('/', "_");
+    let name = match save {
+        Save::File(entry) => {
+            contents(task, document, entry, &mut sink).await?;
+            let tree = document.tree();
+            text::escape(tree.name(entry))
+        }
+        Save::Folder(..) => return problem::absent("saving of folders"),
+        Save::Layout => {
+            lists::report(document, &mut sink)?;
+            format!("{base}.layout.json")
+        }
+        Save::List(list, format) => {
+            lists::list(task, document, list, format, &mut sink).await?;
+            let what = match list {
+                List::Files => "files",
+                List::Ranges => "ranges",
+                List::Chunks => "chunks",
+                List::Findings => "findings",
+            };
+            format!("{base}.{what}.{}", if format == Format::Csv { "csv" } else { "json" })
+        }
+        Save::Differences(..) => return problem::absent("saving of differences"),
+    };
+    let size = sink.size();
+    let file = sink.finish(&name).ok_or_else(|| {
+        problem::new(ProblemKind::Limit, "The browser has no room for a file of this size.")
+    })?;
+    given.push(file);
+    Ok(Saved { name, size, left_out: Vec::new() })
+}
+
+/// Appends the contents of a file. Of a hard link those of the file that it names.
+async fn contents(task: &Task, document: &Rc<Document>, entry: u32, sink: &mut Sink) -> Result<(), Problem> {
+    document.check_entry(entry)?;
+    let target = {
+        let tree = document.tree();
+        match tree.content(entry) {
+            Content::Hardlink { distance, .. } => {
+                let filename = tree.filename(entry).checked_sub(distance).filter(|_| distance > 0);
+                let target = filename.and_then(|filename| tree.find(filename));
+                target.ok_or_else(|| problem::new(ProblemKind::Format, "This hard link leads to no file."))?
+            }
+            _ => entry,
+        }
+    };
+    let (stream, range) = document.contents(target)?;
+    let source = document.stream(stream)?;
+    let reference = match document.tree().content(target) {
+        Content::Reference(reference) => Some(reference),
+        _ => None,
+    };
+    if let Some(reference) = reference {
+        let mut header = [0; HEADER_SIZE];
+        source.read(reference.offset, &mut header).await?;
+        reference.check_header(&header).map_err(|error| problem::of(error, source.name()))?;
+    }
+    let total = range.end - range.start;
+    let mut at = range.start;
+    while at < range.end {
+        let len = PIECE.min(range.end - at);
+        let piece = source.bytes(at, len as usize).await?;
+        at += len;
+        if at < range.end {
+            source.will_read(at..(at + PIECE).min(range.end));
+        }
+        sink.push(&piece);
+        task.progress("saving", at - range.start, Some(total), true);
+        task.breathe().await?;
+    }
+    Ok(())
 }
