@@ -19,6 +19,7 @@ pub mod preview;
 pub mod scroll;
 pub mod selection;
 pub mod text;
+pub mod window;
 pub mod workspace;
 
 use std::rc::Rc;

@@ -18,11 +18,15 @@ mod hex;
 mod item;
 mod keyboard;
 mod layout;
+mod legend;
 pub mod list;
+mod map;
 mod open;
 pub mod parts;
+mod raster;
 mod shell;
 mod structure;
+mod treemap;
 
 use yew::prelude::*;
 

@@ -107,8 +107,7 @@ pub const SHADES: [Tone; 3] =
 /// What is selected.
 pub const MARK: Tone = Tone::new(0xd1_00_5b, 0xff_5c_9e);
 /// What pages are painted with; pictures are transparent there.
-#[cfg(test)]
-pub const GROUND: Tone = Tone::new(0xff_ff_ff, 0x17_19_1d);
+pub const GROUND: Tone = Tone::new(0xff_ff_ff, 0x15_18_1b);
 
 /// How people see, for tests: contrast, and lacking one kind of cones.
 #[cfg(test)]

@@ -5,12 +5,12 @@
 //! proportion, except that padding is always given some pixels: what is rare must not vanish.
 
 mod areas;
-mod colour;
+pub mod colour;
 mod colouring;
 mod columns;
 mod endings;
 mod fill;
-mod hatch;
+pub mod hatch;
 mod lanes;
 mod map;
 mod picture;
