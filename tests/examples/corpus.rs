@@ -49,6 +49,15 @@ fn main() {
         write("prelude", name, &[text]);
     }
     for (name, text) in [
+        ("plain", &golden::read("key.json")[..]),
+        ("scrypt", br#"{"kdf":{"Scrypt":{"n":65536,"r":8,"p":1,"salt":"AAEC"}},"created":"2020-09-13T12:26:40-07:30","modified":"2020-09-13T12:26:60Z","data":"oKGio6SlpqeoqaqrrK2ur5TbYq36BPTdPHESK3spo1K3uQSU9o2/FD7dkFpcJhLvHutMq4GyvKauwIXIWWhMHA==","hint":"\u00e9"}"#),
+        ("pbkdf2", br#"{"kdf":{"PBKDF2":{"iter":65535,"salt":""}},"created":"2020-09-13T12:26:40+02:00","modified":"2020-09-13T12:26:40+00:00","data":"oKGio6SlpqeoqaqrrK2ur+3cyOBNwnGwZLkFwZT63fuEIqu0pgbBG1E6JKzep9ZjkH1PZ5PddQOj6HjEAu3MFg==","fingerprint":null}"#),
+        ("time", b"2016-12-31T23:59:60+23:59"),
+        ("fingerprint", b"0e:ab:d4:46:0b:6e:b9:ca:34:50:23:de:e2:b7:78:c7:90:e5:4a:16:83:b9:65:9c:0a:57:ae:19:90:90:15:9b"),
+    ] {
+        write("key_file", name, &[text]);
+    }
+    for (name, text) in [
         ("stars", &b"*.o\n!keep.o\n/build/\n**/cache\n/src/a.o"[..]),
         ("sets", b"[a-c]x[^0-9]\n[[:alpha:]]*\n[!x]\n[]a]\naxb"),
         ("escapes", b"\\*lit\\?eral\n\\!x\n!\\!y\n/*literal"),

@@ -10,14 +10,14 @@ use pxkit::backup::{Mode, Options, Small, Source, Summary, run};
 use pxkit::cli::{Extracting, Restore, Talk};
 use pxkit::cmd::restore::restore;
 use pxkit::codec;
-use pxkit::crypt::Crypt;
+use pxkit::crypt::{Crypt, EncryptionKey, Keyring, Origin};
 use pxkit::report::{Outcome, Report};
 use pxkit::store::{
     Backup, IndexWriter, Local, Namespace, NewChunk, NewSnapshot, OpenSnapshot, Options as StoreOptions,
     Repository, Snapshot, SnapshotId, Stored, SyncLevel, Verdict,
 };
 use pxkit::walk;
-use pxkit_core::blob::{CryptMode, Manifest};
+use pxkit_core::blob::Manifest;
 use pxkit_core::chunk::{Cuts, Sizes};
 use pxkit_core::decode::{Content, Finding, Irregularity};
 use pxkit_core::format::{Digest, Header, ItemType, PayloadRef, START_MARKER};
@@ -34,6 +34,8 @@ pub struct Snapshots {
     scratch: Scratch,
     local: Local,
     next: i64,
+    /// What opens the snapshots.
+    key: Option<Arc<EncryptionKey>>,
 }
 
 /// A snapshot that was made.
@@ -72,7 +74,12 @@ impl Snapshots {
         fs::create_dir_all(root.join(".chunks")).expect("a directory");
         let options = StoreOptions { sync: SyncLevel::None, ..StoreOptions::default() };
         let local = Local::open(&root, options).expect("a store");
-        Self { scratch, local, next: 1_700_000_000 }
+        Self { scratch, local, next: 1_700_000_000, key: None }
+    }
+
+    /// Opens and verifies snapshots with this key; whether they are made with it is a matter of the options.
+    pub fn with_key(self, key: &Arc<EncryptionKey>) -> Self {
+        Self { key: Some(key.clone()), ..self }
     }
 
     /// The directory of the datastore.
@@ -157,7 +164,8 @@ impl Snapshots {
 
     /// Opens a snapshot.
     pub fn open(&self, id: &SnapshotId) -> Snapshot {
-        self.local.open(&Namespace::default(), id).expect("a finished snapshot").into()
+        let stored = self.local.open(&Namespace::default(), id).expect("a finished snapshot");
+        Snapshot::with_key(stored, self.key.clone())
     }
 
     /// Restores `root.pxar` into a new directory.
@@ -184,6 +192,9 @@ impl Snapshots {
     #[track_caller]
     pub fn verify(&self) {
         let (root, verification) = (Namespace::default(), self.local.verification(2, self.next));
+        let keyring =
+            self.key.clone().map_or_else(Keyring::default, |key| Keyring::with(key, Origin::Default));
+        let verification = verification.with_keyring(keyring).expect("the key is open");
         for info in self.local.snapshots(&root, &"host/a".parse().expect("a group")).expect("readable") {
             let verified = verification.snapshot(&root, &info.id).expect("no signal");
             assert_eq!((verified.verdict, &verified.errors), (Verdict::Ok, &vec![]), "{}", info.id);
@@ -193,9 +204,10 @@ impl Snapshots {
     /// The bytes of a stream, with each chunk's digest and length checked by whoever reads it.
     pub fn stream(&self, id: &SnapshotId, name: &str) -> Vec<u8> {
         let open = self.open(id);
+        let mode = open.manifest().file(name).expect("in the manifest").crypt_mode;
         let (mut bytes, mut start) = (Vec::new(), 0);
         for chunk in open.index(name).expect("an index").chunks() {
-            let plain = open.chunk(&chunk.digest, chunk.end - start, CryptMode::None).expect("a chunk");
+            let plain = open.chunk(&chunk.digest, chunk.end - start, mode).expect("a chunk");
             bytes.extend_from_slice(&plain);
             start = chunk.end;
         }

@@ -1,6 +1,8 @@
 use core::fmt;
 
 const DAY: i64 = 86_400;
+/// The last second of the year 9999 on the clock that showed it.
+const LAST: i64 = 253_402_300_799;
 
 /// A second and the offset of the clock that showed it, as key files have them (datastore specification 2 and 13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,8 @@ impl OffsetTime {
             && second <= 60;
         let offset = offset(zone)?;
         let local = days_before(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
-        is_clock.then_some(Self { seconds: local - i64::from(offset) * 60, offset })
+        // A leap second at the end of the last year would have no text.
+        (is_clock && local <= LAST).then_some(Self { seconds: local - i64::from(offset) * 60, offset })
     }
 }
 

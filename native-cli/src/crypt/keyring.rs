@@ -95,7 +95,7 @@ pub enum Refusal {
     Stripped(Fingerprint),
     /// Its signature is not that of the key at hand.
     Forged(Fingerprint),
-    /// It is not signed, and a key was given.
+    /// It is not signed, although a key was given, or is needed to go on from it.
     Unsigned,
 }
 
@@ -117,7 +117,7 @@ impl fmt::Display for Refusal {
             Self::Forged(key) => {
                 write!(f, "its signature is not that of key {}: it was changed", key.short())
             }
-            Self::Unsigned => f.write_str("it is not signed, and a key was given"),
+            Self::Unsigned => f.write_str("it is not signed, although there is a key"),
         }
     }
 }

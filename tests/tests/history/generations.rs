@@ -1,6 +1,9 @@
 //! Random histories: every snapshot restores to the tree of its time, whatever came before and after.
 
+use std::sync::Arc;
+
 use pxkit::backup::{Mode, Options};
+use pxkit::crypt::{Crypt, EncryptionKey};
 use pxkit_core::chunk::Cuts;
 use pxkit_core::reuse::{Budget, Optimal, Policy};
 use pxkit_tests::churn::Churn;
@@ -25,7 +28,14 @@ fn history(case: u64) {
     };
     let tree = Scratch::new();
     let mut churn = Churn::plant(case, tree.path(), 90);
-    let mut snapshots = Snapshots::new();
+    // Some are encrypted or signed.
+    let key = Arc::new(EncryptionKey::generate().expect("random numbers"));
+    let crypt = match case % 5 {
+        1 => Crypt::encrypt(key.clone()),
+        3 => Crypt::sign_only(key.clone()),
+        _ => Crypt::NONE,
+    };
+    let mut snapshots = Snapshots::new().with_key(&key);
     let (mut made, mut reused) = (Vec::new(), 0);
     // Removed in the end: ext4 is slow to make files where some were removed within the last seconds.
     let mut kept = Vec::new();
@@ -38,7 +48,8 @@ fn history(case: u64) {
         // Rule 96: some histories go to and fro between the orders.
         let append = case.is_multiple_of(3) && mode != Mode::Legacy && !rng.one_in(3);
         let context = || format!("case {case}, generation {generation}, {mode:?}: {:?}", churn.log);
-        let snapshot = snapshots.backup(tree.path(), &Options { policy, cuts, append, ..options(mode) });
+        let snapshot = snapshots
+            .backup(tree.path(), &Options { policy, cuts, append, crypt: crypt.clone(), ..options(mode) });
         assert_eq!(snapshot.warnings, 0, "{}", context());
         let number =
             |pointer: &str| snapshot.json.pointer(pointer).and_then(|value| value.as_u64()).unwrap_or(0);
