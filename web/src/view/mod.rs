@@ -1,5 +1,6 @@
 //! The page: one file a view. Views get at the state by [`crate::state::app`] and draw what the worker answers.
 
+mod charts;
 mod chooser;
 mod chunks;
 mod compare;
