@@ -63,7 +63,18 @@ impl Tests {
         if self.kind == web::Kind::Debug {
             build.env("PXKIT_INSPECTOR", &inspector);
         }
-        shell::run(build.args(["build", "--quiet", "-p", "pxkit"]).current_dir(paths::root()))?;
+        build.args([
+            "build",
+            "--quiet",
+            "-p",
+            "pxkit",
+            "-p",
+            "pxkit-tests",
+            "--bins",
+            "--example",
+            "million",
+        ]);
+        shell::run(build.current_dir(paths::root()))?;
         for (suffix, at_once) in KINDS {
             let files = self.files(suffix)?;
             if files.is_empty() {

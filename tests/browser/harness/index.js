@@ -2,7 +2,7 @@
 
 export { Inspector, inspector } from "./inspector.js";
 export { serve } from "./server.js";
-export { inspect, pxkit, pxkitJson } from "./program.js";
+export { inspect, million, pxkit, pxkitJson } from "./program.js";
 export { cleanup } from "./cleanup.js";
 export { bundle, golden, scratch } from "./paths.js";
 export { axe } from "./axe.js";

@@ -14,6 +14,8 @@ const target = process.env.CARGO_TARGET_DIR ? resolve(process.env.CARGO_TARGET_D
 export const bundle = process.env.PXKIT_INSPECTOR ?? join(target, "inspector");
 /** The program. */
 export const program = process.env.PXKIT_BIN ?? join(target, "debug/pxkit");
+/** The program that makes archives of many entries. */
+export const maker = join(target, "debug/examples/million");
 /** Archives and a datastore made by the reference. */
 export const golden = join(root, "tests/golden");
 /** Where screenshots go; `cargo xtask browser --screenshots` makes it the folder of the book. */

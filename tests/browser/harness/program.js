@@ -1,10 +1,11 @@
 // The program `pxkit`, for what tests compare with and for its server.
 
 import { execFile, spawn } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { cleanup } from "./cleanup.js";
-import { program } from "./paths.js";
+import { maker, program } from "./paths.js";
 
 /** Runs pxkit and returns what it printed. */
 export async function pxkit(...args) {
@@ -35,4 +36,11 @@ export async function inspect(t, ...args) {
     child.on("error", reject);
     child.on("exit", (status) => reject(new Error(`pxkit inspect ended with ${status}: ${said}`)));
   });
+}
+
+/** Writes a split archive of many entries into a folder; its payload file is sparse. */
+export async function million(dir, { entries = 1_000_000, gib = 20, seed = 1 } = {}) {
+  const [meta, payload] = [join(dir, "large.mpxar"), join(dir, "large.ppxar")];
+  await promisify(execFile)(maker, [entries, gib * 2 ** 30, seed, meta, payload].map(String));
+  return { meta, payload };
 }
