@@ -518,16 +518,19 @@ impl State {
     }
 }
 
-/// A problem as one sentence with its place.
+/// A problem as one sentence with its place, which the message may have already.
 pub fn sentence(problem: &Problem) -> String {
     let mut out = String::new();
-    if let Some(about) = &problem.about {
+    if let Some(about) = problem.about.as_ref().filter(|about| !problem.message.starts_with(about.as_str())) {
         out.push_str(about);
         out.push_str(": ");
     }
     out.push_str(&problem.message);
-    if let Some(offset) = problem.offset {
+    if let Some(offset) = problem.offset.filter(|offset| !problem.message.contains(&offset.to_string())) {
         out.push_str(&format!(" (at {})", text::offset(offset)));
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

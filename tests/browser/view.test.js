@@ -1,0 +1,114 @@
+// The page: files, the entry, findings, addresses, keys.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { axe, bundle, golden, inspector, serve } from "./harness/index.js";
+
+const kinds = ["mpxar", "ppxar"].map((ending) => `${golden}/archives/kinds.${ending}`);
+
+/** The inspector, whose server outlives it: what the page asks for at last is still answered. */
+async function start(t, options) {
+  const { url } = await serve(t, bundle);
+  return inspector(t, { url, ...options });
+}
+
+/** The inspector with files open and rows on screen. */
+async function opened(t, files, options) {
+  const app = await start(t, options);
+  await app.page.locator(".pick-files").waitFor({ state: "attached" });
+  await app.pick(".pick-files", files);
+  await app.page.locator("#view-files [data-row]").first().waitFor();
+  return app;
+}
+
+const current = (page) => page.locator("#view-files .row.current .text");
+const heading = (page) => page.locator("#entry h2");
+
+test("keys move through the tree, and the entry follows", async (t) => {
+  const { page } = await opened(t, kinds);
+  await page.locator('[data-row="1"]', { hasText: "a-text" }).click();
+  await page.keyboard.press("j");
+  await heading(page).getByText("dir", { exact: true }).waitFor();
+  assert.equal(await page.locator(".row.current").getAttribute("aria-expanded"), "false");
+  await page.keyboard.press("l");
+  await page.locator('.row.current[aria-expanded="true"]').waitFor();
+  await page.keyboard.press("l");
+  await page.locator('.row.current[aria-level="3"]').waitFor();
+  await page.waitForFunction(() => /path=\/dir\/./.test(location.hash));
+  await page.keyboard.press("h");
+  await page.locator('.row.current[aria-level="2"]').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.classList.contains("current")), true, "the focus is on the row");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => !location.hash.includes("path="));
+});
+
+test("views are steps back and forward, and an address leads to its place", async (t) => {
+  const { page } = await opened(t, kinds);
+  await page.locator("[data-row]", { hasText: "seeded-4097" }).click();
+  await page.waitForFunction(() => location.hash.includes("path=/seeded-4097"));
+  await page.keyboard.press("4");
+  await page.locator("#view-structure").waitFor();
+  await page.keyboard.press("5");
+  await page.locator("#view-findings").waitFor();
+  await page.goBack();
+  await page.locator("#view-structure").waitFor();
+  await page.goBack();
+  await page.locator('.shell[data-tab="files"]').waitFor();
+  await page.goForward();
+  await page.locator("#view-structure").waitFor();
+
+  const other = await opened(t, kinds, { query: "#/files?path=/dir/file&sort=size&desc" });
+  await other.page.locator('[aria-sort="descending"]', { hasText: "Size" }).waitFor();
+  await current(other.page).waitFor();
+  assert.match(await current(other.page).innerText(), /^file/);
+});
+
+test("a filter shows what matches, and says when it is malformed", async (t) => {
+  const { page } = await opened(t, kinds);
+  await page.keyboard.press("/");
+  await page.keyboard.type("set");
+  await page.locator(".filter .count", { hasText: "2 matches" }).waitFor();
+  assert.deepEqual(await page.locator("#view-files mark").allInnerTexts(), ["set", "set"]);
+  await page.getByRole("button", { name: "Regular expression" }).click();
+  await page.locator(".filter input.find").fill("se(");
+  await page.locator(".filter .trouble").waitFor();
+  await page.locator(".filter input.find").press("Escape");
+  await page.locator("[data-row]", { hasText: "zz-last" }).waitFor();
+});
+
+test("a sample datastore: a snapshot is chosen, a directory's chunks are told", { timeout: 120_000 }, async (t) => {
+  const { page } = await start(t);
+  await page.getByText("Open a sample datastore").click();
+  await page.locator(".snapshot .jump", { hasText: "mpxar" }).first().click();
+  await page.locator("[data-row]", { hasText: "docs" }).click();
+  await page.locator('#entry section[aria-label="Restore"]').waitFor();
+  assert.match(await page.evaluate(() => location.hash), /snapshot=host\/web\//);
+});
+
+test("a damaged archive: a sentence with the place, and what comes before", { timeout: 120_000 }, async (t) => {
+  const { page } = await start(t);
+  await page.getByText("a damaged archive").click();
+  await page.locator(".banner.bad", { hasText: "expected a known item type" }).waitFor();
+  await page.locator("[data-row]", { hasText: "module_0" }).waitFor();
+  await page.keyboard.press("]");
+  await page.locator(".status", { hasText: "Finding 1 of" }).waitFor();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe: ${colorScheme}`, { timeout: 120_000 }, async (t) => {
+    const empty = await start(t, { colorScheme });
+    await empty.page.getByText("Look into a backup").waitFor();
+    await axe(empty);
+    const app = await opened(t, kinds, { colorScheme });
+    await app.page.locator("[data-row]", { hasText: "seeded-4097" }).click();
+    await app.page.locator("#entry .look").waitFor();
+    await axe(app);
+    await app.page.keyboard.press("5");
+    await app.page.locator("#view-findings").waitFor();
+    await axe(app);
+    await app.page.keyboard.press("?");
+    await app.page.locator(".keys").waitFor();
+    await axe(app);
+  });
+}

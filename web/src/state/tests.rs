@@ -1,0 +1,173 @@
+//! Tests of the reducer and of addresses.
+
+use super::*;
+use crate::protocol::{
+    ProblemKind, Stream,
+    files::{Filter, Sort, Syntax},
+    open::{Kind, State as Stage},
+};
+
+fn document(id: DocId, snapshot: Option<&str>) -> Document {
+    Document {
+        id,
+        title: format!("document {id}"),
+        kind: Kind::Split,
+        snapshot: snapshot.map(|snapshot| SnapshotRef {
+            namespace: "a/b".to_owned(),
+            snapshot: snapshot.to_owned(),
+            archive: Some("root.mpxar.didx".to_owned()),
+        }),
+        store: snapshot.map(|_| 1),
+        version: Some(2),
+        size: 100,
+        payload_size: None,
+        has_contents: true,
+        has_chunks: true,
+        hint: None,
+        entries: 1,
+        files: 0,
+        content: 0,
+        padding: None,
+        findings: 0,
+        state: Stage::Complete,
+        facts: Vec::new(),
+    }
+}
+
+fn open(state: &mut State, documents: Vec<Document>) -> Trace {
+    state.take(Message::Opened(Opened { documents, ..Opened::default() }))
+}
+
+fn everywhere() -> Vec<Place> {
+    let selections = [
+        Selection::None,
+        Selection::Path(b"usr/l\xffb/a b&c=%#?+\n".to_vec()),
+        Selection::Path(Vec::new()),
+        Selection::Entry(7),
+        Selection::Item(Stream::Meta, u64::MAX),
+        Selection::Bytes(Stream::Payload, 16, 1 << 40),
+        Selection::Chunk(0),
+    ];
+    let filter = Filter {
+        text: "*.r\u{e4}s & [a-z]+".to_owned(),
+        syntax: Syntax::Regex,
+        kinds: vec![1, 2],
+        least: Some(0),
+        most: Some(u64::MAX),
+        with_finding: true,
+        reused: Some(false),
+        chunk: Some(3),
+        below: Some(4),
+    };
+    let views = [View::default(), View { flat: true, sort: Sort::Padding, descending: true, filter }];
+    let mut places = Vec::new();
+    for (at, selection) in selections.into_iter().enumerate() {
+        for files in &views {
+            places.push(Place {
+                tab: Tab::ALL[at % 6],
+                doc: Some(3),
+                older: (at % 2 == 0).then_some(1),
+                selection: selection.clone(),
+                files: files.clone(),
+                zoom: (at % 3 == 0).then_some((1, 0x1_0000_0000)),
+                params: [("colour".to_owned(), "a=b&c".to_owned())].into(),
+            });
+        }
+    }
+    places
+}
+
+#[test]
+fn addresses_lead_back_to_the_place() {
+    for place in everywhere() {
+        let link = Link { place, snapshot: None };
+        let hash = link.to_hash();
+        assert!(hash.is_ascii() && !hash.contains(' '), "{hash}");
+        assert_eq!(Link::from_hash(&hash), link, "{hash}");
+    }
+}
+
+#[test]
+fn addresses_are_readable() {
+    let place = Place {
+        doc: Some(0),
+        selection: Selection::Path(b"usr/lib".to_vec()),
+        files: View { sort: Sort::Size, descending: true, ..View::default() },
+        ..Place::default()
+    };
+    assert_eq!(Link { place, snapshot: None }.to_hash(), "#/files?doc=0&path=/usr/lib&sort=size&desc");
+}
+
+#[test]
+fn mistyped_addresses_lead_somewhere() {
+    for hash in
+        ["", "#", "#/nowhere?doc=x&path&zoom=5-4&item=meta&%zz=%4&=&&", "#files?sort=&kind=,x", "#/?%ff=%ff"]
+    {
+        let link = Link::from_hash(hash);
+        assert_eq!((link.place.tab, link.place.doc, link.place.zoom), (Tab::Files, None, None), "{hash}");
+    }
+}
+
+#[test]
+fn views_and_documents_are_steps_and_selections_are_not() {
+    let mut state = State::default();
+    assert_eq!(open(&mut state, vec![document(1, None)]), Trace::Replace);
+    assert_eq!(state.place.doc, Some(1));
+    assert_eq!(state.take(Message::Tab(Tab::Layout)), Trace::Push);
+    assert_eq!(state.take(Message::Tab(Tab::Layout)), Trace::None);
+    assert_eq!(state.take(Message::Select(Selection::Entry(1))), Trace::Replace);
+    assert_eq!(state.take(Message::Jump(Tab::Structure, Selection::Entry(1))), Trace::Push);
+    assert_eq!(state.take(Message::Zoom(Some((0, 1)), false)), Trace::Replace);
+    assert_eq!(state.take(Message::Zoom(None, true)), Trace::Push);
+}
+
+#[test]
+fn a_second_archive_offers_a_comparison_with_the_older_first() {
+    let mut state = State::default();
+    open(&mut state, vec![document(1, Some("host/web/2026-11-21T02:00:00Z"))]);
+    assert_eq!(open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]), Trace::Push);
+    assert_eq!(state.place.doc, Some(2));
+    assert_eq!(state.notice.as_ref().and_then(|notice| notice.compare), Some((2, 1)));
+    state.take(Message::Compare(2, 1));
+    assert_eq!((state.place.doc, state.place.older, state.place.tab), (Some(1), Some(2), Tab::Compare));
+    state.take(Message::Closed(1));
+    assert_eq!((state.place.doc, state.notice), (Some(2), None));
+}
+
+#[test]
+fn a_payload_that_joins_its_metadata_is_no_other_document() {
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None)]);
+    state.take(Message::Select(Selection::Entry(5)));
+    open(&mut state, vec![Document { payload_size: Some(9), ..document(1, None) }]);
+    assert_eq!(state.workspace.documents.len(), 1);
+    assert_eq!(state.place.selection, Selection::Entry(5));
+    assert_eq!(state.notice, None);
+}
+
+#[test]
+fn an_address_names_a_snapshot_that_is_opened_later() {
+    let link = Link::from_hash(
+        "#/chunks?ns=a/b&snapshot=host/web/2026-11-20T02:00:00Z&archive=root.mpxar.didx&chunk=4",
+    );
+    let mut state = State::default();
+    state.take(Message::Go(link));
+    assert!(state.wanted.is_some());
+    open(&mut state, vec![document(1, None)]);
+    // Another document meanwhile does not take its place.
+    open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]);
+    assert_eq!((state.place.doc, state.place.tab), (Some(2), Tab::Chunks));
+    assert_eq!(state.wanted, None);
+}
+
+#[test]
+fn problems_say_name_and_place_once() {
+    let problem = |message: &str| Problem {
+        kind: ProblemKind::Format,
+        message: message.to_owned(),
+        about: Some("a.pxar".to_owned()),
+        offset: Some(4096),
+    };
+    assert_eq!(sentence(&problem("It ends early.")), "a.pxar: It ends early. (at 0x1000)");
+    assert_eq!(sentence(&problem("a.pxar: offset 4096: it ends")), "a.pxar: offset 4096: it ends");
+}
