@@ -2,7 +2,9 @@
 
 use std::io::Read as _;
 
-use pxkit_core::blob::Frame;
+use pxkit_core::blob::{
+    Fingerprint, Frame, ID_KEY_ROUNDS, ID_KEY_SALT, Kdf, KeyFile, Seal, Secret, Wrapping,
+};
 use pxkit_core::format::Digest;
 use sha2::{Digest as _, Sha256};
 
@@ -71,32 +73,139 @@ fn decompress(data: &[u8], limit: u64) -> Result<Vec<u8>, Problem> {
 
 /// A key of encrypted snapshots.
 pub struct Key {
-    id_key: [u8; 32],
+    key: Secret,
+    id_key: Secret,
+    fingerprint: Fingerprint,
 }
 
 impl Key {
-    /// What goes into digests and signatures.
-    pub const fn id_key(&self) -> &[u8; 32] {
-        &self.id_key
+    /// Opens a key file.
+    ///
+    /// # Errors
+    /// It is none, its passphrase is missing or another one, or its fingerprint is another key's.
+    pub async fn of_file(name: &str, file: &[u8], passphrase: &str) -> Result<Self, Problem> {
+        let fail = |kind, message: String| Err(problem::about(kind, name, message));
+        let file = match KeyFile::parse(file) {
+            Ok(file) => file,
+            Err(error) => return fail(ProblemKind::Format, format!("{name}: {error}")),
+        };
+        let key = match file.wrapping {
+            Wrapping::None(key) => key,
+            Wrapping::Passphrase { .. } if passphrase.is_empty() => {
+                let hint = file.hint.map_or_else(String::new, |hint| format!(" (hint: {hint})"));
+                return fail(ProblemKind::Key, format!("{name} is locked with a passphrase{hint}."));
+            }
+            Wrapping::Passphrase { kdf, seal, ciphertext } => {
+                let wrapping = derive(&kdf, passphrase.as_bytes())?;
+                let plain = open(&wrapping, &seal, &ciphertext).await;
+                match plain.ok().as_deref().and_then(|plain| plain.try_into().ok()) {
+                    Some(key) => Secret::new(key),
+                    None => return fail(ProblemKind::Key, format!("This is not the passphrase of {name}.")),
+                }
+            }
+        };
+        let key = Self::new(key);
+        if file.fingerprint.is_some_and(|fingerprint| fingerprint != key.fingerprint) {
+            return fail(
+                ProblemKind::Format,
+                format!("{name} is damaged: its fingerprint is that of another key."),
+            );
+        }
+        Ok(key)
+    }
+
+    fn new(key: Secret) -> Self {
+        let id_key =
+            derived(|out| pbkdf2::pbkdf2_hmac::<Sha256>(key.expose(), ID_KEY_SALT, ID_KEY_ROUNDS, out));
+        let fingerprint = Fingerprint::of_id_key(id_key.expose());
+        Self { key, id_key, fingerprint }
+    }
+
+    /// What tells it from others.
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// What goes into digests.
+    pub fn id_key(&self) -> &[u8; 32] {
+        self.id_key.expose()
     }
 
     /// Whether a text is its fingerprint.
-    pub fn has_fingerprint(&self, _text: &str) -> bool {
-        false
+    pub fn has_fingerprint(&self, text: &str) -> bool {
+        Fingerprint::parse(text) == Some(self.fingerprint)
     }
 
-    async fn open(&self, _seal: &pxkit_core::blob::Seal, _data: &[u8]) -> Result<Vec<u8>, Problem> {
-        problem::absent("decryption")
+    async fn open(&self, seal: &Seal, data: &[u8]) -> Result<Vec<u8>, Problem> {
+        open(&self.key, seal, data).await
+    }
+}
+
+fn derived(derive: impl FnOnce(&mut [u8; 32])) -> Secret {
+    let Ok(secret) = Secret::fill(|out| {
+        derive(out);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    secret
+}
+
+/// The key that locks a key file.
+fn derive(kdf: &Kdf, passphrase: &[u8]) -> Result<Secret, Problem> {
+    match kdf {
+        Kdf::Scrypt { n, r, p, salt } => {
+            let failed = |error: String| {
+                problem::new(ProblemKind::Format, format!("The parameters of scrypt: {error}."))
+            };
+            let params =
+                scrypt::Params::new(n.ilog2() as u8, *r, *p).map_err(|error| failed(error.to_string()))?;
+            Secret::fill(|out| scrypt::scrypt(passphrase, salt, &params, out))
+                .map_err(|error| failed(error.to_string()))
+        }
+        Kdf::Pbkdf2 { rounds, salt } => {
+            Ok(derived(|out| pbkdf2::pbkdf2_hmac::<Sha256>(passphrase, salt, *rounds, out)))
+        }
+    }
+}
+
+/// Decrypts with AES-256-GCM under an IV of 16 bytes, and checks the tag.
+async fn open(key: &Secret, seal: &Seal, data: &[u8]) -> Result<Vec<u8>, Problem> {
+    let wrong = || problem::new(ProblemKind::Key, "it was encrypted with another key, or changed since");
+    #[cfg(target_arch = "wasm32")]
+    {
+        let subtle = browser::subtle().ok_or_else(|| {
+            let message =
+                "this page cannot decrypt: browsers offer that to pages from HTTPS or this machine only";
+            problem::new(ProblemKind::Key, message)
+        })?;
+        browser::decrypt(&subtle, key.expose(), seal, data).await.map_err(|_| wrong())
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use aes_gcm::KeyInit as _;
+        use aes_gcm::aead::AeadInOut as _;
+
+        type Gcm = aes_gcm::AesGcm<aes_gcm::aes::Aes256, aes_gcm::aead::consts::U16>;
+        let mut plain = data.to_vec();
+        let cipher = Gcm::new(key.expose().into());
+        let opened = cipher.decrypt_inout_detached(
+            &seal.iv.into(),
+            b"",
+            plain.as_mut_slice().into(),
+            &seal.tag.into(),
+        );
+        opened.map_err(|_| wrong())?;
+        Ok(plain)
     }
 }
 
 #[cfg(target_arch = "wasm32")]
 mod browser {
-    use js_sys::{Reflect, Uint8Array};
+    use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+    use pxkit_core::blob::Seal;
     use pxkit_core::format::Digest;
-    use wasm_bindgen::JsCast as _;
+    use wasm_bindgen::{JsCast as _, JsValue};
     use wasm_bindgen_futures::JsFuture;
-    use web_sys::{Crypto, SubtleCrypto};
+    use web_sys::{Crypto, CryptoKey, SubtleCrypto};
 
     /// There is none in pages that came neither by HTTPS nor from this machine.
     pub fn subtle() -> Option<SubtleCrypto> {
@@ -111,5 +220,29 @@ mod browser {
         let mut bytes = [0; 32];
         Uint8Array::new(&digest).copy_to(&mut bytes);
         Some(Digest(bytes))
+    }
+
+    pub async fn decrypt(
+        subtle: &SubtleCrypto,
+        key: &[u8; 32],
+        seal: &Seal,
+        data: &[u8],
+    ) -> Result<Vec<u8>, JsValue> {
+        let usages = js_sys::Array::of1(&"decrypt".into());
+        let raw = Uint8Array::from(&key[..]);
+        let imported = subtle.import_key_with_str("raw", &raw, "AES-GCM", false, &usages)?;
+        let imported: CryptoKey = JsFuture::from(imported).await?.unchecked_into();
+        let algorithm = Object::new();
+        Reflect::set(&algorithm, &"name".into(), &"AES-GCM".into())?;
+        Reflect::set(&algorithm, &"iv".into(), &Uint8Array::from(&seal.iv[..]))?;
+        Reflect::set(&algorithm, &"tagLength".into(), &128.into())?;
+        let mut sealed = Vec::with_capacity(data.len() + seal.tag.len());
+        sealed.extend_from_slice(data);
+        sealed.extend_from_slice(&seal.tag);
+        let plain = subtle.decrypt_with_object_and_u8_array(&algorithm, &imported, &sealed)?;
+        let plain: ArrayBuffer = JsFuture::from(plain).await?.unchecked_into();
+        let bytes = Uint8Array::new(&plain).to_vec();
+        crate::worker::port::release(&plain);
+        Ok(bytes)
     }
 }

@@ -141,6 +141,13 @@ impl Worker {
         store
     }
 
+    /// Keeps a key.
+    pub(in crate::worker) fn add_key(&self, key: Key) {
+        let mut keys = self.keys.borrow_mut();
+        keys.retain(|other| other.fingerprint() != key.fingerprint());
+        keys.push(Rc::new(key));
+    }
+
     /// All keys that were given, the last one first.
     pub fn keys(&self) -> Vec<Rc<Key>> {
         self.keys.borrow().iter().rev().cloned().collect()

@@ -2,12 +2,16 @@
 
 use crate::protocol::Problem;
 use crate::protocol::open::KeyInfo;
-use crate::worker::{Task, problem};
+use crate::worker::Task;
+use crate::worker::crypto::Key;
 
-/// Takes a key file.
+/// Takes a key file; it stays in the worker.
 ///
 /// # Errors
-/// It is none, or the passphrase is another one.
-pub async fn take(_task: &Task, _name: &str, _file: &[u8], _passphrase: &str) -> Result<KeyInfo, Problem> {
-    problem::absent("key")
+/// It is none, or the passphrase is missing or another one.
+pub async fn take(task: &Task, name: &str, file: &[u8], passphrase: &str) -> Result<KeyInfo, Problem> {
+    let key = Key::of_file(name, file, passphrase).await?;
+    let fingerprint = key.fingerprint().to_string();
+    task.worker().add_key(key);
+    Ok(KeyInfo { fingerprint })
 }

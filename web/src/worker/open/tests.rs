@@ -448,3 +448,37 @@ fn damaged_indexes_show_what_is_sound() {
     backwards[4096 + 40 * 5..4096 + 40 * 5 + 7].fill(0);
     assert_eq!(open(backwards), 5);
 }
+
+#[test]
+fn encrypted_snapshots_open_with_their_key() {
+    let bench = Bench::new();
+    let store = bench.golden_store(|_| {});
+    let name = "host/enc/2026-11-22T21:15:58Z";
+    let problem = bench.snapshot(store, name, None).err().unwrap();
+    assert_eq!(problem.kind, ProblemKind::Key);
+    assert!(problem.message.contains("give its key file") && problem.about.is_some(), "{}", problem.message);
+    // Another key does not help; the right one does.
+    let key = golden("key.json");
+    let opened = bench.open(vec![("key.json", key.clone())]);
+    assert_eq!((opened.keys.len(), opened.documents.len(), opened.problems.len()), (1, 0, 0));
+    assert_eq!(opened.keys[0].fingerprint.as_str(), problem.about.unwrap());
+    let document = bench.snapshot(store, name, None).unwrap();
+    assert_eq!((document.describe().state, document.describe().entries), (State::Complete, 134));
+    read_all(&document);
+}
+
+#[test]
+fn key_files_that_are_none() {
+    let bench = Bench::new();
+    let text = String::from_utf8(golden("key.json")).unwrap();
+    let ask = |file: &str| {
+        let key = crate::protocol::open::Key { file: file.as_bytes().to_vec(), passphrase: String::new() };
+        bench.ask(Request::Key(key)).unwrap_err()
+    };
+    assert_eq!(ask("{").kind, ProblemKind::Format);
+    let start = text.find("\"fingerprint\":\"").unwrap() + 15;
+    let mut other = text.clone();
+    let digit = if &text[start..=start] == "0" { "1" } else { "0" };
+    other.replace_range(start..=start, digit);
+    assert!(ask(&other).message.contains("another key"), "{}", ask(&other).message);
+}
