@@ -23,7 +23,8 @@ pub use self::key::{
     MasterImport, OpenArgs, PaperFormat, Paperkey,
 };
 pub use self::store::{
-    Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots, Status, Verify,
+    CatalogArgs, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots,
+    Status, Verify,
 };
 
 /// Creates, lists, dumps and extracts Proxmox file archives (pxar).
@@ -315,35 +316,6 @@ pub struct Restore {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub how: Extracting,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub repository: RepositoryArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub open: OpenArgs,
-}
-
-/// `pxkit files`
-#[derive(Debug, Args)]
-pub struct Files {
-    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
-    pub snapshot: SnapshotName,
-    /// A JSON object for each file
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub repository: RepositoryArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub open: OpenArgs,
-}
-
-/// `pxkit catalog`
-#[derive(Debug, Args)]
-pub struct CatalogArgs {
-    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
-    pub snapshot: SnapshotName,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::{OpenArgs, RepositoryArgs};
-use crate::store::{Group, Namespace, SnapshotId};
+use crate::store::{Group, Namespace, SnapshotId, SnapshotName};
 
 /// `pxkit snapshots`
 #[derive(Debug, Args)]
@@ -16,6 +16,35 @@ pub struct Snapshots {
     /// A JSON object for each snapshot
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pxkit files`
+#[derive(Debug, Args)]
+pub struct Files {
+    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
+    pub snapshot: SnapshotName,
+    /// A JSON object for each file
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
+}
+
+/// `pxkit catalog`
+#[derive(Debug, Args)]
+pub struct CatalogArgs {
+    /// The snapshot: TYPE/ID/TIME, or TYPE/ID/latest
+    pub snapshot: SnapshotName,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub open: OpenArgs,
 }
 
 /// `pxkit forget`
