@@ -3,6 +3,7 @@
 mod bench;
 mod inspect;
 mod key;
+mod layout;
 mod store;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub use self::key::{
     CryptArgs, CryptModeArg, KdfArg, KeyArgs, KeyCommand, KeyCreate, KeyImport, KeyProtection, KeyShow,
     MasterImport, OpenArgs, PaperFormat, Paperkey,
 };
+pub use self::layout::{Layout, List as LayoutList};
 pub use self::store::{
     CatalogArgs, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots,
     Status, Verify,
@@ -59,6 +61,8 @@ pub enum Command {
     Files(Files),
     /// List the names in all archives of a snapshot
     Catalog(CatalogArgs),
+    /// Show what lies where in an archive: contents, padding, chunks
+    Layout(Layout),
     /// Look into archives and snapshots in the browser
     Inspect(Inspect),
     /// List the snapshots of a repository

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => cmd::restore::run(args),
         Command::Files(args) => cmd::files::run(args),
         Command::Catalog(args) => cmd::catalog::run(args),
+        Command::Layout(args) => cmd::layout::run(args),
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Snapshots(args) => cmd::snapshots::run(args),
         Command::Forget(args) => cmd::forget::run(args),

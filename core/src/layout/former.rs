@@ -102,6 +102,24 @@ impl<'a> History<'a> {
         }
     }
 
+    /// Adds up the padding of `layout` by the archive of the history that needed it last; what none needed comes last.
+    pub fn padding(&self, layout: &Layout<'_>) -> Vec<u64> {
+        let mut sums = alloc::vec![0; self.archives.len() + 1];
+        for gap in layout.gaps(0..layout.size()) {
+            let mut unknown = gap.range.end - gap.range.start;
+            self.trace(layout, gap.range, &mut |trace| {
+                if let Some(former) = trace.former {
+                    let bytes = trace.range.end - trace.range.start;
+                    sums[former.archive] += bytes;
+                    unknown -= bytes;
+                }
+                true
+            });
+            sums[self.archives.len()] += unknown;
+        }
+        sums
+    }
+
     /// Tells of bytes of a chunk from archive `at` on.
     fn look(&self, at: usize, place: &Place, visit: &mut dyn FnMut(Trace) -> bool) -> bool {
         let found = self.archives.get(at).map(|(layout, order)| (layout, place.find(layout, order)));

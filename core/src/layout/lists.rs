@@ -39,7 +39,7 @@ pub fn write_ranges(
             Cell::Text(owner.name()),
             class,
             entry.map_or(Cell::Nothing, |id| Cell::Number(id.into())),
-            Cell::Path(layout.tree(), entry),
+            Cell::Entry(layout.tree(), entry),
         ])?;
     }
     Ok(())
@@ -99,8 +99,8 @@ pub fn write_chunks(
             Cell::Number(chunk.padding.of(Class::Whole)),
             Cell::Number(chunk.padding.of(Class::Inner)),
             Cell::Number(chunk.files.len() as u64),
-            Cell::Path(layout.tree(), first.and_then(entry)),
-            Cell::Path(layout.tree(), last.and_then(entry)),
+            Cell::Entry(layout.tree(), first.and_then(entry)),
+            Cell::Entry(layout.tree(), last.and_then(entry)),
             age.map_or(Cell::Nothing, |&age| Cell::Number(age.into())),
         ])?;
     }
@@ -127,7 +127,7 @@ pub fn write_findings(
             Cell::Text(if finding.what.is_notice() { "notice" } else { "error" }),
             Cell::Text(&finding.what.to_string()),
             finding.entry.map_or(Cell::Nothing, |id| Cell::Number(id.into())),
-            Cell::Path(layout.tree(), finding.entry),
+            Cell::Entry(layout.tree(), finding.entry),
         ])?;
     }
     Ok(())
@@ -153,13 +153,7 @@ pub fn write_padding(
     format: Format,
     out: &mut impl Write,
 ) -> fmt::Result {
-    let mut list = PaddingList::new(layout, history, format, out)?;
-    for Span { range, owner } in layout.spans(range) {
-        if let Owner::Padding(_) = owner {
-            list.traced(range, None)?;
-        }
-    }
-    Ok(())
+    PaddingList::new(layout, history, format, out)?.spans(range)
 }
 
 /// As [`write_padding`], of what [`GhostWalk`](super::GhostWalk)s found.
@@ -173,30 +167,23 @@ pub fn write_remnants(
     format: Format,
     out: &mut impl Write,
 ) -> fmt::Result {
-    let mut list = PaddingList::new(layout, history, format, out)?;
-    remnants.iter().try_for_each(|remnant| match remnant.what {
-        // Others may have had the bytes of what is unknown.
-        Remains::Unknown => list.traced(remnant.range.clone(), Some(Remains::Unknown)),
-        what => {
-            let mut former = None;
-            let start = remnant.range.start;
-            history.trace(layout, start..start + 1, &mut |trace| {
-                former = trace.former;
-                false
-            });
-            list.row(remnant.range.clone(), Some(what), former)
-        }
-    })
+    PaddingList::new(layout, history, format, out)?.remnants(remnants)
 }
 
-struct PaddingList<'a, 'w, W> {
+/// A list of padding that is written piece by piece, see [`write_padding`].
+#[derive(Debug)]
+pub struct PaddingList<'a, 'w, W> {
     layout: &'a Layout<'a>,
     history: &'a History<'a>,
     rows: Rows<'w, W>,
 }
 
 impl<'a, 'w, W: Write> PaddingList<'a, 'w, W> {
-    fn new(
+    /// Begins a list.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(
         layout: &'a Layout<'a>,
         history: &'a History<'a>,
         format: Format,
@@ -215,6 +202,38 @@ impl<'a, 'w, W: Write> PaddingList<'a, 'w, W> {
             "path_hex",
         ];
         Ok(Self { layout, history, rows: Rows::new(format, columns, out)? })
+    }
+
+    /// Adds the padding of the spans that have bytes of `range`.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn spans(&mut self, range: Range<u64>) -> fmt::Result {
+        self.layout.spans(range).try_for_each(|span| match span.owner {
+            Owner::Padding(_) => self.traced(span.range, None),
+            _ => Ok(()),
+        })
+    }
+
+    /// Adds what a [`GhostWalk`](super::GhostWalk) found.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn remnants(&mut self, remnants: &[Remnant]) -> fmt::Result {
+        let (layout, history) = (self.layout, self.history);
+        remnants.iter().try_for_each(|remnant| match remnant.what {
+            // Several may have had the bytes of what is unknown.
+            Remains::Unknown => self.traced(remnant.range.clone(), Some(Remains::Unknown)),
+            what => {
+                let mut former = None;
+                let start = remnant.range.start;
+                history.trace(layout, start..start + 1, &mut |trace| {
+                    former = trace.former;
+                    false
+                });
+                self.row(remnant.range.clone(), Some(what), former)
+            }
+        })
     }
 
     /// A row for each piece of `range` that was somebody else's.
@@ -259,7 +278,7 @@ impl<'a, 'w, W: Write> PaddingList<'a, 'w, W> {
             size,
             former.map_or(Cell::Nothing, |former| Cell::Number(former.archive as u64)),
             former.map_or(Cell::Nothing, |former| Cell::Number(former.offset)),
-            Cell::Path(older.map_or(self.layout.tree(), Layout::tree), entry),
+            Cell::Entry(older.map_or(self.layout.tree(), Layout::tree), entry),
         ])
     }
 }
@@ -309,8 +328,8 @@ pub fn write_changes(
             (None, None) => "",
         };
         let path = match after {
-            Some(id) => Cell::Path(new.tree(), Some(id)),
-            None => Cell::Path(old.tree(), before),
+            Some(id) => Cell::Entry(new.tree(), Some(id)),
+            None => Cell::Entry(old.tree(), before),
         };
         rows.row(&[
             Cell::Text(change.name()),
@@ -320,7 +339,7 @@ pub fn write_changes(
             number(size(new, after)),
             number(size(old, before)),
             path,
-            Cell::Path(old.tree(), before.filter(|_| is_moved)),
+            Cell::Entry(old.tree(), before.filter(|_| is_moved)),
         ])?;
     }
     Ok(())

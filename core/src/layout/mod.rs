@@ -48,7 +48,9 @@ pub use columns::{CATEGORIES, Column};
 pub use findings::{Anomaly, Finding, Findings};
 pub use former::{DigestOrder, Former, History, Trace};
 pub use ghosts::{Gap, Gaps, GhostWalk, Remains, Remnant, Remnants};
-pub use lists::{write_changes, write_chunks, write_findings, write_padding, write_ranges, write_remnants};
+pub use lists::{
+    PaddingList, write_changes, write_chunks, write_findings, write_padding, write_ranges, write_remnants,
+};
 pub use map::Map;
 pub use needs::Needs;
 pub use report::Report;

@@ -54,8 +54,12 @@ impl Layout<'_> {
         needs
     }
 
-    /// The entry of the file that a hard link is a name of.
-    pub(super) fn linked(&self, link: u32) -> Option<u32> {
+    /// The entry of the file that an entry is a name of; the entry itself, if it is no hard link, or one that leads nowhere.
+    pub fn file_of(&self, id: u32) -> u32 {
+        if self.tree().kind(id) == Kind::Hardlink { self.linked(id).unwrap_or(id) } else { id }
+    }
+
+    fn linked(&self, link: u32) -> Option<u32> {
         let Content::Hardlink { distance, .. } = self.tree().content(link) else { return None };
         let target = self.tree().find(self.tree().filename(link).checked_sub(distance)?)?;
         (self.tree().kind(target) == Kind::File).then_some(target)

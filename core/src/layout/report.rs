@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ages::generations;
 use super::chunks::{ChunkTable, ChunkUse};
 use super::findings::Findings;
+use super::former::History;
 use super::ghosts::Remnants;
 use super::lists::stream_name;
 use super::score::{Histogram, Rewrite, curve};
@@ -30,6 +31,8 @@ pub struct Report<'a> {
     pub remnants: Option<&'a Remnants>,
     /// Ages of its chunks, if there are older indexes.
     pub ages: Option<&'a [u16]>,
+    /// Older archives, to tell when padding was needed last.
+    pub history: Option<&'a History<'a>>,
 }
 
 impl Report<'_> {
@@ -71,6 +74,11 @@ impl Report<'_> {
                 })
             });
             put("generations", generations.collect());
+        }
+        if let Some(history) = self.history {
+            let sums = history.padding(&self.layout);
+            let (unknown, formers) = sums.split_last().unwrap_or((&0, &[]));
+            put("padding_needed_by", json!({ "older": formers, "unknown": unknown }));
         }
         Value::Object(report)
     }

@@ -23,7 +23,7 @@ pub(super) enum Cell<'a> {
     Text(&'a str),
     Digest(Digest),
     /// A path of a tree; takes two columns: its text, and its bytes in hexadecimal digits where the text cannot say all.
-    Path(&'a Tree, Option<u32>),
+    Entry(&'a Tree, Option<u32>),
 }
 
 /// Writes rows of the same columns, one after the other.
@@ -61,7 +61,7 @@ impl<'w, W: Write> Rows<'w, W> {
         let mut place = Place { column: 0, is_empty: true };
         for cell in cells {
             match *cell {
-                Cell::Path(tree, id) => {
+                Cell::Entry(tree, id) => {
                     self.path.clear();
                     if let Some(id) = id {
                         self.path.push(b'/');
@@ -93,7 +93,7 @@ impl<'w, W: Write> Rows<'w, W> {
         }
         place.column += 1;
         match cell {
-            Cell::Nothing | Cell::Path(..) => Ok(()),
+            Cell::Nothing | Cell::Entry(..) => Ok(()),
             Cell::Number(number) => write!(self.out, "{number}"),
             Cell::PerMille(number) => write!(self.out, "{}.{}", number / 10, number % 10),
             Cell::Digest(digest) if is_json => write!(self.out, "\"{digest}\""),

@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::chunks::{ChunkTable, ChunkUse};
@@ -26,15 +26,15 @@ impl Histogram {
 }
 
 /// What it takes, and what it is good for, to write the worst chunks anew: the files with bytes in them are read and stored again, each
-/// whole, and the chunks are needed no more.
+/// whole, and chunks in which nothing else is needed are needed no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rewrite {
     /// Number of the chunk that comes in addition to those of the steps before.
     pub chunk: usize,
     /// Bytes of files to be read and stored, of all steps so far, headers included.
     pub reads: u64,
-    /// Bytes by which the padding shrinks, of all steps so far. Where a file reaches into a chunk that stays, its bytes there become
-    /// padding, so this may be negative for a while.
+    /// Bytes by which the padding shrinks, of all steps so far. Where a file reaches into a chunk that others need, too, its bytes there become
+    /// padding, so this may be negative.
     pub frees: i64,
 }
 
@@ -47,13 +47,17 @@ pub fn curve(layout: &Layout<'_>, chunks: &ChunkTable) -> Vec<Rewrite> {
             (u128::from(a.dead()) * u128::from(b.live), u128::from(b.dead()) * u128::from(a.live));
         right.cmp(&left).then(b.dead().cmp(&a.dead())).then(a.number.cmp(&b.number))
     });
-    let mut curve = Curve { layout, moved: BTreeSet::new(), reads: 0, frees: 0 };
+    let mut curve =
+        Curve { layout, chunks, lost: BTreeMap::new(), moved: BTreeSet::new(), reads: 0, frees: 0 };
     worst.iter().map(|chunk| curve.step(chunk)).collect()
 }
 
 struct Curve<'a> {
     layout: &'a Layout<'a>,
-    /// Files that reach out of a chunk and move already, as positions in the map's order.
+    chunks: &'a ChunkTable,
+    /// Chunks that lost needed bytes, with how many; `None` for those that are gone.
+    lost: BTreeMap<usize, Option<u64>>,
+    /// Files that reach out of a chunk and were moved, as positions in the map's order.
     moved: BTreeSet<usize>,
     reads: u64,
     frees: i64,
@@ -61,26 +65,42 @@ struct Curve<'a> {
 
 impl Curve<'_> {
     fn step(&mut self, chunk: &ChunkUse) -> Rewrite {
-        self.reads += chunk.live;
-        self.frees += chunk.dead() as i64;
-        let files = chunk.files.clone();
-        // Only the first and the last file of a chunk can reach out of it.
-        let ends = [files.start, files.end.saturating_sub(1)];
-        for &position in &ends[..files.len().min(2)] {
-            let owned = self.layout.map().owned(self.layout.tree(), position);
-            let inside = owned.end.min(chunk.extent.end).saturating_sub(owned.start.max(chunk.extent.start));
-            let outside = owned.end - owned.start - inside;
-            if inside == 0 || outside == 0 {
-                continue;
-            }
-            if self.moved.insert(position) {
-                self.reads += outside;
-                self.frees -= outside as i64;
-            } else {
-                self.reads -= inside;
-                self.frees += inside as i64;
+        // Gone already, if what was needed of it was moved with others.
+        if let Some(lost) = self.lost.insert(chunk.number, None).unwrap_or(Some(0)) {
+            self.frees += (chunk.dead() + lost) as i64;
+            self.reads += chunk.live - lost;
+            // Only the first and the last file of a chunk can reach out of it.
+            let files = chunk.files.clone();
+            let ends = [files.start, files.end.saturating_sub(1)];
+            for &position in &ends[..files.len().min(2)] {
+                self.leave(position, chunk);
             }
         }
         Rewrite { chunk: chunk.number, reads: self.reads, frees: self.frees }
+    }
+
+    /// Moves what of a file lies outside of `chunk`.
+    fn leave(&mut self, position: usize, chunk: &ChunkUse) {
+        let owned = self.layout.map().owned(self.layout.tree(), position);
+        let is_inside = owned.start >= chunk.extent.start && owned.end <= chunk.extent.end;
+        if is_inside || owned.is_empty() || !self.moved.insert(position) {
+            return;
+        }
+        let Some(index) = self.layout.index() else { return };
+        let end = owned.end.min(index.size());
+        self.reads += owned.end - end;
+        let Ok(parts) = index.parts(owned.start..end) else { return };
+        for part in parts.filter(|part| part.index != chunk.number) {
+            let bytes = part.within.end - part.within.start;
+            self.reads += bytes;
+            let Some(other) = self.chunks.get(self.layout, part.index) else { continue };
+            let Some(lost) = self.lost.entry(part.index).or_insert(Some(0)) else { continue };
+            *lost += bytes;
+            self.frees -= bytes as i64;
+            if *lost == other.live {
+                self.frees += (other.live + other.dead()) as i64;
+                self.lost.insert(part.index, None);
+            }
+        }
     }
 }

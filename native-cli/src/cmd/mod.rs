@@ -15,6 +15,7 @@ pub mod generate;
 pub mod init;
 pub mod inspect;
 pub mod key;
+pub mod layout;
 pub mod list;
 pub mod namespace;
 pub mod notes;

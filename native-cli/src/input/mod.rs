@@ -1,5 +1,6 @@
 //! Archives as input: windows over files, pipes and chunks, decoders over them, random access, and what kind of file it is.
 
+mod laid_out;
 mod payload;
 mod readers;
 mod stream;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use pxkit_core::format::ItemType;
 
+pub use laid_out::LaidOut;
 pub use payload::{Payload, RandomAccess};
 pub use readers::{EntryReader, ItemReader};
 pub use stream::Stream;

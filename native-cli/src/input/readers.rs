@@ -102,6 +102,11 @@ impl EntryReader {
         self.stream.size().map_or(0, |size| size.saturating_sub(end))
     }
 
+    /// Position of what comes next in the archive.
+    pub const fn offset(&self) -> u64 {
+        self.entries.offset()
+    }
+
     /// The stream below.
     pub const fn stream(&self) -> &Stream {
         &self.stream

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::bail;
-use pxkit_core::blob::CryptMode;
+use pxkit_core::blob::{CryptMode, Fingerprint};
 use pxkit_core::format::Digest;
 use pxkit_core::index::{Chunks as _, DynamicIndex, FixedIndex};
 
@@ -160,5 +160,11 @@ impl ByteSource for ChunkedArchive {
 
     fn unit(&self, offset: u64) -> Option<Range<u64>> {
         Some(self.index.find(offset)?.1)
+    }
+
+    fn index(&self) -> Option<(&DynamicIndex, Option<Fingerprint>)> {
+        let Index::Dynamic(index) = &self.index else { return None };
+        let key = self.reader.snapshot().key().filter(|_| self.mode == CryptMode::Encrypt);
+        Some((index, key.map(|key| *key.fingerprint())))
     }
 }

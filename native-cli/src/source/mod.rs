@@ -9,6 +9,9 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::Range;
 
+use pxkit_core::blob::Fingerprint;
+use pxkit_core::index::DynamicIndex;
+
 pub use chunked::{ChunkError, ChunkedArchive, Index};
 pub use file::FileSource;
 pub use reader::ChunkReader;
@@ -64,6 +67,11 @@ pub trait ByteSource: Debug + Send + Sync {
     /// The bytes around `offset` that are read together at the price of one: a chunk. `None` if there are no such units, or at the
     /// end.
     fn unit(&self, _offset: u64) -> Option<Range<u64>> {
+        None
+    }
+
+    /// Which chunks the bytes come from, and the key on which the digests of those depend.
+    fn index(&self) -> Option<(&DynamicIndex, Option<Fingerprint>)> {
         None
     }
 }

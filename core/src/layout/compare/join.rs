@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use super::super::spans::Layout;
 use super::change::{Change, Comparison, Fields};
 use super::contents::same_contents;
-use super::metadata::{differing, file_of, link_differs};
+use super::metadata::{differing, link_differs};
 use super::moved::find_moved;
 use crate::access::Tree;
 use crate::format::Kind;
@@ -59,7 +59,7 @@ impl Join<'_> {
 
     /// Compares two entries with the same path.
     fn pair(&mut self, a: u32, b: u32) {
-        let [first, second] = [file_of(self.old, a), file_of(self.new, b)];
+        let (first, second) = (self.old.file_of(a), self.new.file_of(b));
         let kinds = [self.old.tree().kind(first), self.new.tree().kind(second)];
         if kinds[0] != kinds[1] {
             self.comparison.pair(a, b, Change::Kind, Fields::NONE, false);

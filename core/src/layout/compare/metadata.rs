@@ -3,11 +3,6 @@ use super::change::Fields;
 use crate::access::Tree;
 use crate::format::Kind;
 
-/// The entry of the file that an entry is a name of; the entry itself, if it is no hard link, or one that leads nowhere.
-pub(super) fn file_of(layout: &Layout<'_>, id: u32) -> u32 {
-    if layout.tree().kind(id) == Kind::Hardlink { layout.linked(id).unwrap_or(id) } else { id }
-}
-
 /// What differs in the metadata of two entries of one kind.
 pub(super) fn differing(old: &Tree, a: u32, new: &Tree, b: u32) -> Fields {
     let mut fields = Fields::NONE;

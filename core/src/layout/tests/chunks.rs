@@ -83,11 +83,15 @@ fn the_curve_is_what_rewriting_costs_and_frees() {
             let moves = |payload: &Range<u64>| payload.clone().any(|at| gone.contains(&chunk_of(at)));
             let (moved, stay): (Vec<_>, Vec<_>) = payloads.partition(moves);
             let reads: u64 = moved.iter().map(|payload| payload.end - payload.start).sum();
-            let live: u64 = stay.iter().map(|payload| payload.end - payload.start).sum();
-            let staying = table.iter(&layout).filter(|chunk| !gone.contains(&chunk.number));
-            let kept: u64 = staying.map(|chunk| chunk.size() - chunk.markers).sum();
+            let stay = stay.iter().flat_map(|payload| payload.clone()).map(chunk_of);
+            let mut needed = BTreeMap::<usize, u64>::new();
+            stay.for_each(|chunk| *needed.entry(chunk).or_default() += 1);
+            let left = table.iter(&layout).filter(|chunk| !gone.contains(&chunk.number));
+            let left = left.map(|chunk| (needed.get(&chunk.number).copied().unwrap_or_default(), chunk));
+            let kept = left.filter(|(needed, chunk)| *needed > 0 || chunk.live == 0);
+            let kept: u64 = kept.map(|(needed, chunk)| chunk.size() - chunk.markers - needed).sum();
             assert_eq!(step.reads, reads);
-            assert_eq!(step.frees, padding as i64 - (kept - live) as i64);
+            assert_eq!(step.frees, padding as i64 - kept as i64);
         }
         let dead = |step: &Rewrite| table.get(&layout, step.chunk).unwrap();
         for pair in curve.windows(2) {

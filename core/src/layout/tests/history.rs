@@ -52,6 +52,11 @@ fn padding_is_traced_to_the_last_that_needed_it() {
     let newest = Archive::new(&[(16, 24), (116, 50)], &[(1, 16), (2, 100), (4, 66), (3, 16)]);
     let expected = [(56..86, Some((1, 56, Owner::Payload(2)))), (86..116, Some((0, 86, Owner::Payload(2))))];
     assert_eq!(traces(&newest, &[&middle, &oldest], 56..116), expected);
+    let mut history = History::new();
+    history.push(middle.layout(), &middle.order);
+    history.push(oldest.layout(), &oldest.order);
+    assert_eq!(history.padding(&newest.layout()), [30, 30, 0]);
+    assert_eq!(History::new().padding(&newest.layout()), [60]);
     assert_eq!(traces(&newest, &[&middle, &oldest], 70..90)[0].0, 70..86);
     assert_eq!(traces(&newest, &[&middle], 56..86), [(56..86, None)]);
     assert_eq!(traces(&newest, &[], 0..10), [(0..10, None)]);

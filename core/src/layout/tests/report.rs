@@ -142,6 +142,7 @@ fn the_report_says_what_the_lists_say() {
         checked: true,
         remnants: Some(&remnants),
         ages: Some(&[1, 0, 2, 0]),
+        history: None,
     };
     let json = report.to_json();
     let number =
