@@ -27,7 +27,15 @@ pub fn report(document: &Document, sink: &mut Sink) -> Result<(), Problem> {
         found.append(headers);
     }
     let checked = headers.is_some();
-    let report = Report { layout, chunks: &table, findings: &found, checked, remnants: None, ages: None };
+    let report = Report {
+        layout,
+        chunks: &table,
+        findings: &found,
+        checked,
+        remnants: None,
+        ages: None,
+        history: None,
+    };
     let text = serde_json::to_string_pretty(&report.to_json());
     sink.push(text.map_err(|error| problem::request(error.to_string()))?.as_bytes());
     sink.push(b"\n");
