@@ -1,6 +1,7 @@
 //! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
 
 mod bench;
+mod generate;
 mod inspect;
 mod key;
 mod layout;
@@ -18,6 +19,7 @@ use crate::cmd::backup::Spec;
 use crate::store::{Namespace, SnapshotName};
 
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
+pub use self::generate::{Completions, ManPages};
 pub use self::inspect::Inspect;
 pub use self::key::{
     CryptArgs, CryptModeArg, KdfArg, KeyArgs, KeyCommand, KeyCreate, KeyImport, KeyProtection, KeyShow,
@@ -461,18 +463,4 @@ impl From<BackupTypeArg> for BackupType {
 fn chunk_size(text: &str) -> Result<u32, String> {
     let size = text.parse::<u32>().ok().filter(|size| size.is_power_of_two() && (64..=4096).contains(size));
     size.ok_or_else(|| "expected 64, 128, 256, 512, 1024, 2048 or 4096".into())
-}
-
-/// `pxkit completions`
-#[derive(Debug, Args)]
-pub struct Completions {
-    /// For which shell
-    pub shell: clap_complete::Shell,
-}
-
-/// `pxkit man-pages`
-#[derive(Debug, Args)]
-pub struct ManPages {
-    /// Where to; made if it does not exist
-    pub directory: PathBuf,
 }
