@@ -44,6 +44,9 @@ pub struct Line {
 /// Rows that were read: `None` if they could not be.
 pub type Fetched<T> = LocalBoxFuture<'static, Option<Vec<T>>>;
 
+/// A row with its number.
+pub type Numbered<T> = (u32, Rc<T>);
+
 /// Properties of [`List`].
 #[derive(Properties, PartialEq)]
 pub struct ListProps<T: PartialEq + 'static> {
@@ -83,7 +86,7 @@ pub struct ListProps<T: PartialEq + 'static> {
     pub on_open: Callback<(u32, Rc<T>)>,
     /// Other commands, with the current row if it is on screen; says whether it was for the list.
     #[prop_or_else(|| Callback::from(|_| false))]
-    pub on_command: Callback<(Command, Option<(u32, Rc<T>)>), bool>,
+    pub on_command: Callback<(Command, Option<Numbered<T>>), bool>,
     /// Who takes commands first, see [`use_commands`].
     #[prop_or(1)]
     pub rank: u8,

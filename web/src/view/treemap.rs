@@ -200,9 +200,7 @@ fn act(app: &crate::state::app::App, command: Command, areas: &[Area]) -> bool {
     };
     match command {
         Command::Down | Command::Right => select(entries().find(|&at| now.is_none_or(|now| at > now))),
-        Command::Up | Command::Left => {
-            select(entries().filter(|&at| now.is_some_and(|now| at < now)).next_back())
-        }
+        Command::Up | Command::Left => select(entries().rfind(|&at| now.is_some_and(|now| at < now))),
         Command::First => select(entries().next()),
         Command::Last => select(entries().next_back()),
         Command::Open | Command::ZoomIn => match now.and_then(|at| into(areas, at, root)) {

@@ -58,8 +58,11 @@ pub fn Preview(props: &PreviewProps) -> Html {
     let is_picture = matches!(seen, Some(Look::Image(_))) && size <= PICTURE && *way == Way::Fitting;
     // A picture is wanted whole.
     let rest = use_reply(
-        (is_picture && size > u64::from(FIRST))
-            .then(|| Request::Contents(doc, entry, Part { offset: 0, len: size as u32 })),
+        (is_picture && size > u64::from(FIRST)).then_some(Request::Contents(
+            doc,
+            entry,
+            Part { offset: 0, len: size as u32 },
+        )),
         0,
     );
     let whole = match rest.reply.as_ref().map(|reply| reply.as_ref().map(|reply| (**reply).clone())) {

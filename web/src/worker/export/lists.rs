@@ -93,25 +93,26 @@ async fn files_of_view(
             break;
         }
         start += rows.rows.len() as u32;
-        let tree = document.tree();
-        for row in rows.rows {
-            let path = crate::worker::text::path(&tree, row.entry);
-            let mtime = (tree.kind(row.entry) != Kind::Hardlink).then_some(row.mtime);
-            out.row(&[
-                json!(row.entry),
-                json!(path),
-                json!(tree.kind(row.entry).name()),
-                json!(row.size),
-                json!(format!("{:o}", row.mode)),
-                json!(row.uid),
-                json!(row.gid),
-                json!(mtime),
-                json!(row.target),
-                json!(row.offset),
-                json!(row.chunks),
-            ]);
+        {
+            let tree = document.tree();
+            for row in rows.rows {
+                let path = crate::worker::text::path(&tree, row.entry);
+                let mtime = (tree.kind(row.entry) != Kind::Hardlink).then_some(row.mtime);
+                out.row(&[
+                    json!(row.entry),
+                    json!(path),
+                    json!(tree.kind(row.entry).name()),
+                    json!(row.size),
+                    json!(format!("{:o}", row.mode)),
+                    json!(row.uid),
+                    json!(row.gid),
+                    json!(mtime),
+                    json!(row.target),
+                    json!(row.offset),
+                    json!(row.chunks),
+                ]);
+            }
         }
-        drop(tree);
         task.progress("listing files", start.into(), Some(rows.total.into()), false);
         task.breathe().await?;
     }
