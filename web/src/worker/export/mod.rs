@@ -1,17 +1,23 @@
 //! Files that leave the inspector.
 
+mod folder;
 mod lists;
 mod sink;
+mod tar;
 #[cfg(test)]
 mod tests;
+mod zip;
 
+use std::ops::Range;
 use std::rc::Rc;
 
+use pxkit_core::access::Tree;
 use pxkit_core::decode::Content;
-use pxkit_core::format::HEADER_SIZE;
+use pxkit_core::format::{HEADER_SIZE, Kind};
 
+use super::source::Source;
 use super::{Document, Handle, Task, problem, text};
-use crate::protocol::export::{Format, List, Save, Saved};
+use crate::protocol::export::{Archive, Format, List, Save, Saved};
 use crate::protocol::{Problem, ProblemKind};
 use sink::Sink;
 
@@ -26,6 +32,7 @@ pub async fn save(
     given: &mut Vec<Handle>,
 ) -> Result<Saved, Problem> {
     let mut sink = Sink::new();
+    let mut left_out = Vec::new();
     let base = document.name.replace('/', "_");
     let name = match save {
         Save::File(entry) => {
@@ -33,7 +40,12 @@ pub async fn save(
             let tree = document.tree();
             text::escape(tree.name(entry))
         }
-        Save::Folder(..) => return problem::absent("saving of folders"),
+        Save::Folder(entry, archive) => {
+            left_out = folder::write(task, document, entry, archive, &mut sink).await?;
+            let tree = document.tree();
+            let name = if entry == 0 { base } else { text::escape(tree.name(entry)) };
+            format!("{name}.{}", if archive == Archive::Tar { "tar" } else { "zip" })
+        }
         Save::Layout => {
             lists::report(document, &mut sink)?;
             format!("{base}.layout.json")
@@ -55,26 +67,21 @@ pub async fn save(
         problem::new(ProblemKind::Limit, "The browser has no room for a file of this size.")
     })?;
     given.push(file);
-    Ok(Saved { name, size, left_out: Vec::new() })
+    Ok(Saved { name, size, left_out })
 }
 
-/// Appends the contents of a file. Of a hard link those of the file that it names.
-async fn contents(task: &Task, document: &Rc<Document>, entry: u32, sink: &mut Sink) -> Result<(), Problem> {
-    document.check_entry(entry)?;
-    let target = {
-        let tree = document.tree();
-        match tree.content(entry) {
-            Content::Hardlink { distance, .. } => {
-                let filename = tree.filename(entry).checked_sub(distance).filter(|_| distance > 0);
-                let target = filename.and_then(|filename| tree.find(filename));
-                target.ok_or_else(|| problem::new(ProblemKind::Format, "This hard link leads to no file."))?
-            }
-            _ => entry,
-        }
-    };
-    let (stream, range) = document.contents(target)?;
+/// The file that a hard link leads to.
+fn link_target(tree: &Tree, link: u32) -> Option<u32> {
+    let Content::Hardlink { distance, .. } = tree.content(link) else { return None };
+    let filename = tree.filename(link).checked_sub(distance).filter(|_| distance > 0)?;
+    tree.find(filename).filter(|&file| tree.kind(file) == Kind::File)
+}
+
+/// Where the contents of a file are, behind a header that was checked.
+async fn open_contents(document: &Document, file: u32) -> Result<(Rc<dyn Source>, Range<u64>), Problem> {
+    let (stream, range) = document.contents(file)?;
     let source = document.stream(stream)?;
-    let reference = match document.tree().content(target) {
+    let reference = match document.tree().content(file) {
         Content::Reference(reference) => Some(reference),
         _ => None,
     };
@@ -83,6 +90,16 @@ async fn contents(task: &Task, document: &Rc<Document>, entry: u32, sink: &mut S
         source.read(reference.offset, &mut header).await?;
         reference.check_header(&header).map_err(|error| problem::of(error, source.name()))?;
     }
+    Ok((source, range))
+}
+
+/// Appends the contents of a file. Of a hard link those of the file that it names.
+async fn contents(task: &Task, document: &Rc<Document>, entry: u32, sink: &mut Sink) -> Result<(), Problem> {
+    document.check_entry(entry)?;
+    let is_link = document.tree().kind(entry) == Kind::Hardlink;
+    let file = if is_link { link_target(&document.tree(), entry) } else { Some(entry) };
+    let file = file.ok_or_else(|| problem::new(ProblemKind::Format, "This hard link leads to no file."))?;
+    let (source, range) = open_contents(document, file).await?;
     let total = range.end - range.start;
     let mut at = range.start;
     while at < range.end {

@@ -38,6 +38,17 @@ impl Sink {
         }
     }
 
+    /// Appends another file.
+    pub fn append(&mut self, other: Self) {
+        #[cfg(target_arch = "wasm32")]
+        {
+            self.flush();
+            other.parts.iter().for_each(|part| _ = self.parts.push(&part));
+            self.size += other.size - other.buffer.len() as u64;
+        }
+        self.push(&other.buffer);
+    }
+
     /// Hands the piece to the browser, which may put it on disk.
     #[cfg(target_arch = "wasm32")]
     fn flush(&mut self) {

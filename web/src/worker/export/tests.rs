@@ -1,8 +1,10 @@
 use std::rc::Rc;
 
-use crate::protocol::export::{Format, List, Save, Saved};
+use pxkit_core::format::Kind;
+
+use crate::protocol::export::{Archive, Format, List, Save, Saved};
 use crate::protocol::{ProblemKind, Reply, Request};
-use crate::worker::testing::Bench;
+use crate::worker::testing::{Bench, golden};
 use crate::worker::{Document, Handle};
 
 fn save(bench: &Bench, document: &Rc<Document>, what: Save) -> (Saved, Vec<u8>) {
@@ -21,7 +23,6 @@ fn contents_are_the_same_from_both_forms() {
     let tree = documents[0].whole_tree().unwrap();
     let mut saved = 0;
     for entry in 0..tree.len() as u32 {
-        use pxkit_core::format::Kind;
         if matches!(tree.kind(entry), Kind::File | Kind::Hardlink) {
             let [unified, split] =
                 documents.each_ref().map(|document| save(&bench, document, Save::File(entry)));
@@ -62,4 +63,91 @@ fn lists_and_the_report() {
         assert_eq!(lines, rows.len() + 1, "{list:?}");
         assert!(!rows.is_empty() || list == List::Findings, "{list:?}");
     }
+}
+
+/// Unpacks an archive with a program of the system; `None` if there is no such program.
+fn unpack(bytes: &[u8], name: &str) -> Option<std::path::PathBuf> {
+    let dir = std::env::temp_dir().join(format!("pxkit-export-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(dir.join("out")).unwrap();
+    std::fs::write(dir.join(name), bytes).unwrap();
+    let module = if name.ends_with(".tar") { "tarfile" } else { "zipfile" };
+    let mut python = std::process::Command::new("python3");
+    python.args(["-m", module, "-e", name, "out"]).current_dir(&dir);
+    // Python refuses device nodes and the like unless told that the archive is trusted; those are not asked for here.
+    let output = python.output().ok()?;
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(dir)
+}
+
+#[test]
+fn folders_as_tar_and_zip_are_read_by_others() {
+    let bench = Bench::new();
+    let store = bench.golden_store(|_| {});
+    let document = bench.snapshot(store, "host/meta/2026-11-22T21:15:58Z", None).unwrap();
+    let tree = document.whole_tree().unwrap();
+    for archive in [Archive::Tar, Archive::Zip] {
+        let (saved, bytes) = save(&bench, &document, Save::Folder(0, archive));
+        assert!(saved.left_out.is_empty(), "{:?}", saved.left_out);
+        let name = if archive == Archive::Tar { "tree.tar" } else { "tree.zip" };
+        let Some(dir) = unpack(&bytes, name) else { continue };
+        let mut files = 0;
+        for entry in 0..tree.len() as u32 {
+            if tree.kind(entry) == Kind::File {
+                let mut path = Vec::new();
+                tree.path(entry, &mut path);
+                let found = std::fs::read(dir.join("out").join(std::str::from_utf8(&path).unwrap())).unwrap();
+                let (_, expected) = save(&bench, &document, Save::File(entry));
+                assert!(found == expected, "{}", String::from_utf8_lossy(&path));
+                files += 1;
+            }
+        }
+        assert!(files > 100);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+    // A directory within: its own name comes first.
+    let inner = (1..tree.len() as u32).find(|&id| tree.kind(id) == Kind::Directory).unwrap();
+    let (saved, bytes) = save(&bench, &document, Save::Folder(inner, Archive::Tar));
+    let name = tree.name(inner);
+    assert_eq!(saved.name.as_bytes(), [name, b".tar"].concat());
+    assert_eq!(bytes[..name.len() + 1], [name, b"/"].concat());
+    let file = (1..tree.len() as u32).find(|&id| tree.kind(id) == Kind::File).unwrap();
+    assert!(bench.ask(Request::Save(document.id(), Save::Folder(file, Archive::Tar))).is_err());
+}
+
+#[test]
+fn every_kind_of_node_is_packed_or_named() {
+    for name in ["kinds", "names", "attributes"] {
+        let bench = Bench::new();
+        let document = bench.golden(&[&format!("{name}.mpxar"), &format!("{name}.ppxar")]);
+        let tree = document.whole_tree().unwrap();
+        let count = |kind| (0..tree.len() as u32).filter(|&id| tree.kind(id) == kind).count();
+        let (tar, bytes) = save(&bench, &document, Save::Folder(0, Archive::Tar));
+        assert_eq!(tar.left_out.len(), count(Kind::Socket), "{name}: {:?}", tar.left_out);
+        assert_eq!(bytes.len() % 512, 0);
+        let (zip, _) = save(&bench, &document, Save::Folder(0, Archive::Zip));
+        let special = count(Kind::Socket) + count(Kind::Fifo) + count(Kind::Device);
+        assert_eq!(zip.left_out.len(), special, "{name}: {:?}", zip.left_out);
+    }
+    let alone = Bench::new();
+    let document = alone.golden(&["kinds.mpxar"]);
+    let problem = alone.ask(Request::Save(document.id(), Save::Folder(0, Archive::Tar))).unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Missing);
+}
+
+#[test]
+fn contents_that_are_lost_are_named() {
+    let index = golden("datastore/host/meta/2026-11-22T21:15:58Z/tree.ppxar.didx");
+    let index = pxkit_core::index::DynamicIndex::parse(&index).unwrap();
+    let lost = index.chunks()[index.count() / 2].digest.to_string();
+    let bench = Bench::new();
+    let store = bench.golden_store(|files| files.retain(|(path, _)| !path.ends_with(&lost)));
+    let document = bench.snapshot(store, "host/meta/2026-11-22T21:15:58Z", None).unwrap();
+    let (saved, bytes) = save(&bench, &document, Save::Folder(0, Archive::Tar));
+    assert!(
+        !saved.left_out.is_empty() && saved.left_out.iter().all(|why| why.contains(&lost)),
+        "{:?}",
+        saved.left_out
+    );
+    assert_eq!(bytes.len() % 512, 0);
 }

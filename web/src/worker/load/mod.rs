@@ -209,3 +209,6 @@ fn make_room(builder: &mut TreeBuilder, done: u64, slice: u64, size: u64) {
         share(name_bytes, ahead).min(20 * TRUSTED.max(len)).max(share(name_bytes, slice).min(slice));
     builder.reserve(more as usize, more_names as usize);
 }
+
+#[cfg(test)]
+mod tests;
