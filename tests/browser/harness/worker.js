@@ -65,7 +65,8 @@ class Worker {
 
   /** Waits until decoding of a document ends; returns what the page was told last. */
   async decoded(id) {
-    await this.page.waitForFunction((id) => documents.get(id) && !documents.get(id).state.Loading, id, { polling: 20 });
+    const ended = (id) => documents.has(id) && documents.get(id).state.Loading === undefined;
+    await this.page.waitForFunction(ended, id, { polling: 20 });
     return this.page.evaluate((id) => documents.get(id), id);
   }
 

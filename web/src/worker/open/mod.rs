@@ -45,7 +45,9 @@ pub async fn open(task: &Task, open: Open, handles: Vec<Handle>) -> Result<Opene
     for (directory, wanted) in directories {
         match look(task, directory, &mut files, &mut chunks).await {
             Ok(Some(store)) => {
-                opened.stores.push(store.info(task).await?);
+                let info = store.info(task).await?;
+                opened.problems.extend(store.hidden(&info));
+                opened.stores.push(info);
                 snapshots.extend(wanted.into_iter().map(|wanted| (store.clone(), wanted)));
             }
             Ok(None) => {}

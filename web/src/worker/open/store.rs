@@ -53,6 +53,15 @@ impl Store {
         Ok(StoreInfo { id: self.id, name, namespaces, groups })
     }
 
+    /// Why there seem to be no snapshots, if the browser hides them.
+    pub(super) fn hidden(&self, info: &StoreInfo) -> Option<Problem> {
+        let is_bare = !info.groups.is_empty() && info.groups.iter().all(|group| group.times.is_empty());
+        let message = "The browser hides the folders of snapshots from this page, because there are colons in their \
+            names: choose the datastore with the folder picker, or run `pxkit inspect` on it.";
+        let hides = is_bare && self.directory.hides_colons();
+        hides.then(|| problem::about(ProblemKind::Read, &info.name, message))
+    }
+
     /// All namespaces, each before those in it.
     async fn namespaces(&self, task: &Task) -> Result<Vec<String>, Problem> {
         let mut found = vec![String::new()];

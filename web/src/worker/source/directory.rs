@@ -36,6 +36,11 @@ pub trait Directory {
     /// Whether there is a directory at `path`.
     fn has<'a>(&'a self, path: &'a str) -> LocalBoxFuture<'a, Result<bool, Problem>>;
 
+    /// Whether names with colons cannot be seen in it, as those of snapshots are.
+    fn hides_colons(&self) -> bool {
+        false
+    }
+
     /// All bytes of the file at `path`, which has at most `limit`.
     fn read<'a>(&'a self, path: &'a str, limit: u64) -> Looking<'a, Vec<u8>> {
         Box::pin(async move {

@@ -89,6 +89,11 @@ impl Directory for Folder {
         &self.name
     }
 
+    /// Chromium takes such names for unsafe: it neither lists them nor finds them, and says nothing.
+    fn hides_colons(&self) -> bool {
+        true
+    }
+
     fn list<'a>(&'a self, path: &'a str) -> Looking<'a, Vec<Listed>> {
         Box::pin(async move {
             let Some(directory) = self.directory(path).await? else { return Ok(None) };
