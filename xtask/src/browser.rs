@@ -22,7 +22,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let files = args.value("--files")?.map(|word| word.to_string_lossy().into_owned());
     let only = args.value("--only")?.map(|word| word.to_string_lossy().into_owned());
     args.finish()?;
-    let tests = Tests { kind, screenshots, files, only };
+    let tests = Tests { kind, with_trunk: false, screenshots, files, only };
     if let Outcome::Skipped(reason) = tests.run(&paths::target().join("skipped-tests"))? {
         println!("not run: {reason}");
     }
@@ -31,11 +31,14 @@ pub fn run(mut args: Args) -> Result<()> {
 
 /// All tests with the inspector as it is released.
 pub fn all(skipped_file: &Path) -> Result<Outcome> {
-    Tests { kind: web::Kind::Release, screenshots: None, files: None, only: None }.run(skipped_file)
+    let kind = web::Kind::Release;
+    Tests { kind, with_trunk: true, screenshots: None, files: None, only: None }.run(skipped_file)
 }
 
 struct Tests {
     kind: web::Kind,
+    /// Whether what Trunk builds is looked at, too.
+    with_trunk: bool,
     /// Where the pictures go, if not to the target folder.
     screenshots: Option<PathBuf>,
     /// Only files with this in their name.
@@ -58,6 +61,9 @@ impl Tests {
         }
         let packages = packages()?;
         let inspector = web::build(self.kind)?;
+        if self.with_trunk {
+            web::trunk("build", &[])?;
+        }
         let mut build = Command::new("cargo");
         // `pxkit inspect` shall serve what is tested; the release is embedded by itself.
         if self.kind == web::Kind::Debug {
@@ -88,6 +94,9 @@ impl Tests {
             node.args(files).current_dir(paths::root());
             node.env("PXKIT_INSPECTOR", &inspector).env("PXKIT_NODE", &packages);
             node.env("PXKIT_BIN", paths::target().join("debug/pxkit")).env("PXKIT_SKIPPED", skipped_file);
+            if self.with_trunk {
+                node.env("PXKIT_TRUNK", web::trunk_dir());
+            }
             if let Some(dir) = &self.screenshots {
                 node.env("PXKIT_SCREENSHOTS", dir);
             }

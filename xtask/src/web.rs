@@ -151,6 +151,11 @@ fn first_load(dir: &Path, page: &Page) -> Result<usize> {
     Ok(total)
 }
 
+/// Where Trunk puts what it builds.
+pub fn trunk_dir() -> PathBuf {
+    paths::target().join("inspector-trunk")
+}
+
 /// Trunk on the inspector, with the tools that it calls on its path.
 pub fn trunk(subcommand: &str, options: &[std::ffi::OsString]) -> Result<()> {
     tools::install(&[tools::CLANG])?;
@@ -158,7 +163,7 @@ pub fn trunk(subcommand: &str, options: &[std::ffi::OsString]) -> Result<()> {
         bail!("{reason}");
     }
     let mut trunk = tools::TRUNK.command()?;
-    trunk.arg(subcommand).args(["--offline", "--dist"]).arg(paths::target().join("inspector-trunk"));
+    trunk.arg(subcommand).args(["--offline", "--dist"]).arg(trunk_dir());
     trunk.args(options).env("PATH", tools::WASM_BINDGEN.search_path()?);
     // Trunk takes any other value than `true` and `false` for a mistake.
     shell::run(trunk.env_remove("NO_COLOR").current_dir(paths::root().join("web")))
