@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pxkit_core::access::{ReadNode, Tree};
 use pxkit_core::decode::Content;
-use pxkit_core::format::{Attributes, Kind, Timestamp, mode};
+use pxkit_core::format::{Attribute, Attributes, Kind, Timestamp, mode};
 
 use super::sink::Sink;
 use super::zip::Zip;
@@ -167,6 +167,16 @@ impl Writer<'_> {
             return Ok(());
         }
         let attributes = self.attributes(id, file).await?;
+        for attribute in &attributes {
+            if let Attribute::Xattr { name, .. } = attribute
+                && !tar::can_be_key(name)
+            {
+                self.leave_out(
+                    id,
+                    &format!("without its attribute {}, whose name tar cannot hold", text::escape(name)),
+                );
+            }
+        }
         let member = tar::Member {
             path: &path,
             kind,

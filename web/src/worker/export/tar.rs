@@ -116,11 +116,8 @@ impl Member<'_> {
         }
         for attribute in self.attributes {
             match attribute {
-                Attribute::Xattr { name, value } => {
-                    // A record's key ends at the first `=`.
-                    if !name.contains(&b'=') {
-                        record(&mut out, &[b"SCHILY.xattr.", name].concat(), value);
-                    }
+                Attribute::Xattr { name, value } if can_be_key(name) => {
+                    record(&mut out, &[b"SCHILY.xattr.", name].concat(), value);
                 }
                 Attribute::Fcaps(value) => record(&mut out, b"SCHILY.xattr.security.capability", value),
                 _ => {}
@@ -134,6 +131,11 @@ impl Member<'_> {
         }
         out
     }
+}
+
+/// Whether an attribute of this name has room in a record, whose key ends at the first `=`.
+pub fn can_be_key(name: &[u8]) -> bool {
+    !name.contains(&b'=')
 }
 
 /// Zeros behind so many bytes of contents.
