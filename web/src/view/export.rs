@@ -1,6 +1,5 @@
 //! Saving: the worker makes a file, the browser keeps it.
 
-use js_sys::Array;
 use wasm_bindgen::JsCast;
 use web_sys::{Blob, HtmlAnchorElement, Url};
 use yew::prelude::*;
@@ -49,7 +48,13 @@ pub fn save(app: &App, doc: DocId, what: Save) {
 
 /// Hands a blob to the browser as a file of this name.
 fn download(blob: &Blob, name: &str) {
-    let Ok(url) = Url::create_object_url_with_blob(blob) else { return };
+    // Without a type the browser guesses one from the bytes, and adds its ending to the name.
+    let size = blob.size();
+    let Ok(typed) = blob.slice_with_f64_and_f64_and_content_type(0.0, size, "application/octet-stream")
+    else {
+        return;
+    };
+    let Ok(url) = Url::create_object_url_with_blob(&typed) else { return };
     let link = gloo::utils::document()
         .create_element("a")
         .ok()
@@ -64,14 +69,6 @@ fn download(blob: &Blob, name: &str) {
         let _ = Url::revoke_object_url(&url);
     })
     .forget();
-}
-
-/// Saves bytes that the page has.
-pub fn save_bytes(bytes: &[u8], name: &str) {
-    let array = js_sys::Uint8Array::from(bytes);
-    if let Ok(blob) = Blob::new_with_u8_array_sequence(&Array::of1(&array)) {
-        download(&blob, name);
-    }
 }
 
 /// The menu with everything that can be exported.
