@@ -98,8 +98,10 @@ pub struct Where {
     pub modified: bool,
     /// In a field into which one types.
     pub typing: bool,
-    /// On a button, link or choice, which have keys of their own.
+    /// On a button, link or box, which Enter is for.
     pub control: bool,
+    /// On a choice or slider, which the arrows are for, too.
+    pub choice: bool,
 }
 
 /// What a key asks for there.
@@ -111,6 +113,36 @@ pub fn command(key: &str, place: Where) -> Option<Command> {
     if place.typing && command != Command::Escape {
         return None;
     }
-    let own = matches!(command, Command::Open) || key.starts_with("Arrow") || matches!(key, "Home" | "End");
-    (!place.control || !own).then_some(command)
+    let enter = command == Command::Open;
+    let moves = key.starts_with("Arrow") || matches!(key, "Home" | "End" | "PageUp" | "PageDown");
+    let own = enter && (place.control || place.choice) || moves && place.choice;
+    (!own).then_some(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_keep_their_own_keys_and_no_others() {
+        let (button, choice) =
+            (Where { control: true, ..Where::default() }, Where { choice: true, ..Where::default() });
+        assert_eq!(command("Enter", Where::default()), Some(Command::Open));
+        assert_eq!(command("Enter", button), None);
+        assert_eq!(command("End", button), Some(Command::Last));
+        assert_eq!(command("ArrowDown", choice), None);
+        assert_eq!(command("j", choice), Some(Command::Down));
+        let typing = Where { typing: true, ..Where::default() };
+        assert_eq!((command("j", typing), command("Escape", typing)), (None, Some(Command::Escape)));
+        assert_eq!(command("1", Where { modified: true, ..Where::default() }), None);
+    }
+
+    #[test]
+    fn no_key_has_two_meanings() {
+        let mut keys: Vec<&str> = BINDINGS.iter().flat_map(|it| it.keys).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        let all = keys.len();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
 }

@@ -43,7 +43,8 @@ fn location(event: &KeyboardEvent) -> Where {
         typing: is(
             "input:not([type=checkbox]):not([type=radio]):not([type=button]), textarea, [contenteditable]",
         ),
-        control: is("button, a, select, summary, input"),
+        control: is("button, a, summary, input"),
+        choice: is("select, input[type=radio], input[type=range], [role=slider]"),
     }
 }
 
