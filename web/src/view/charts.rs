@@ -7,10 +7,10 @@ use yew::prelude::*;
 use crate::state::text;
 
 /// Pixels of a chart.
-const WIDTH: f64 = 340.0;
+const WIDTH: f64 = 232.0;
 const HEIGHT: f64 = 150.0;
 /// Pixels beside and below the plot, for the axes.
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 58.0;
 const BELOW: f64 = 32.0;
 const ABOVE: f64 = 8.0;
 const RIGHT: f64 = 12.0;
@@ -41,8 +41,11 @@ impl Unit {
     fn top(self, most: u64) -> u64 {
         let most = most.max(1);
         match self {
-            // One, two, four ... of a unit: halves and quarters are round, too.
-            Self::Bytes => most.checked_next_power_of_two().unwrap_or(u64::MAX),
+            // A power of two, or three quarters of one, so that its half is round, too.
+            Self::Bytes => match most.checked_next_power_of_two() {
+                Some(top) if most <= top / 4 * 3 => top / 4 * 3,
+                top => top.unwrap_or(u64::MAX),
+            },
             Self::Count => {
                 let ten = 10_u64.saturating_pow(most.ilog10());
                 [1, 2, 5, 10]

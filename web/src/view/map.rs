@@ -31,6 +31,8 @@ const SCALE: f64 = 24.0;
 const RANGES: u32 = 300;
 /// Bytes more or less at a turn of the wheel (100 units), and by a key.
 const TURN: f64 = 1.35;
+/// Letters of a name from which on a part of it says something.
+const LETTERS: usize = 6;
 /// Pixels from which on a movement is a drag.
 const DRAG: f64 = 3.0;
 
@@ -658,7 +660,8 @@ impl Drawing {
             let Some((top, height)) = self.lane(lane) else { continue };
             let (left, right) = (self.x(range.start).max(0.0), self.x(range.end).min(self.width));
             let room = ((right - left - 8.0 * scale) / glyph) as usize;
-            if right <= left || room < 3 || height < 12.0 * scale {
+            let fits = room >= LETTERS.min(range.label.chars().count());
+            if right <= left || !fits || height < 12.0 * scale {
                 continue;
             }
             let size = range.end - range.start;

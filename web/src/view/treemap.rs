@@ -266,7 +266,8 @@ fn labels(on: &web_sys::CanvasRenderingContext2d, areas: &[Area], scale: f64, da
     for area in areas {
         let (x, y, width, height) = area.rect;
         let room = ((f64::from(width) - 6.0 * scale) / glyph) as usize;
-        if room < 3 || f64::from(height) < 15.0 * scale {
+        // A few letters of a name say nothing.
+        if room < 6.min(area.label.chars().count()) || f64::from(height) < 15.0 * scale {
             continue;
         }
         let full = format!("{} {}", area.label, text::size(area.size));

@@ -62,7 +62,7 @@ pub fn Entry() -> Html {
         _ => html! {},
     };
     html! {
-        <aside class="pane entry" id={ID} tabindex="-1" aria-label="Entry">{ content }</aside>
+        <aside class="pane entry" id={ID} tabindex="0" aria-label="Entry">{ content }</aside>
     }
 }
 

@@ -144,8 +144,8 @@ impl Mixed<'_> {
                 amounts[usize::from(of.get(id as usize).copied().unwrap_or_default().min(15))] += size;
             }
             Categories::Chunks(of) => {
-                let owned = self.layout.owned(id).unwrap_or_default();
-                for (part, chunk) in by_chunks(self.layout, owned) {
+                let payload = self.layout.map().payload(self.layout.tree(), id).unwrap_or_default();
+                for (part, chunk) in by_chunks(self.layout, payload) {
                     let category = chunk.and_then(|chunk| of.get(chunk)).copied().unwrap_or_default();
                     amounts[usize::from(category.min(15))] += part.end - part.start;
                 }

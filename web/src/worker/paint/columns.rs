@@ -51,9 +51,10 @@ impl Grid {
         ((from * u128::from(self.count) + u128::from(self.len / 2)) / u128::from(self.len.max(1))) as usize
     }
 
-    /// Whether that many bytes are at least so many pixels wide.
-    fn is_wide(&self, bytes: u64, pixels: u32) -> bool {
-        u128::from(bytes) * u128::from(self.pixels) >= u128::from(self.len) * u128::from(pixels)
+    /// Fewest bytes that are at least so many pixels wide.
+    fn wide(&self, pixels: u32) -> u64 {
+        let bytes = (u128::from(self.len) * u128::from(pixels)).div_ceil(u128::from(self.pixels.max(1)));
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
 
@@ -133,14 +134,14 @@ struct Sums {
     columns: Vec<Column>,
     at: usize,
     end: u64,
-    /// Pixels from which on something is wide.
-    wide: u32,
+    /// Bytes from which on something is wide.
+    wide: u64,
 }
 
 impl Sums {
     fn new(grid: Grid, wide: u32) -> Self {
         let end = if grid.count == 0 { grid.start } else { grid.border(1) };
-        Self { grid, columns: vec![Column::EMPTY; grid.count as usize], at: 0, end, wide }
+        Self { grid, columns: vec![Column::EMPTY; grid.count as usize], at: 0, end, wide: grid.wide(wide) }
     }
 
     /// Counts the bytes of `range` that are shown.
@@ -162,7 +163,7 @@ impl Sums {
     }
 
     fn is_narrow(&self, range: &Range<u64>) -> bool {
-        !self.grid.is_wide(range.end - range.start, self.wide)
+        range.end - range.start < self.wide
     }
 
     /// The column in which something begins, if that is shown.
@@ -200,6 +201,7 @@ pub fn of_payloads(
     wide: u32,
 ) -> Vec<Column> {
     let mut sums = Sums::new(grid, wide);
+    let mut chunk = None;
     let mut ghosts = &ghosts[ghosts.partition_point(|ghost| ghost.end <= grid.start)..];
     for Span { range, owner } in layout.spans(grid.range()) {
         match owner {
@@ -212,8 +214,12 @@ pub fn of_payloads(
                     }
                     Categories::Chunks(of) => {
                         let shown = range.start.max(grid.start)..range.end.min(grid.range().end);
-                        for (part, chunk) in by_chunks(layout, shown) {
-                            let category = chunk.and_then(|chunk| of.get(chunk)).copied().unwrap_or_default();
+                        // Payloads come in order: the next one begins in the chunk of the last, or soon behind.
+                        let first = next_chunk(layout, chunk, shown.start);
+                        for (part, number) in by_chunks_from(layout, shown, first) {
+                            chunk = number;
+                            let category =
+                                number.and_then(|chunk| of.get(chunk)).copied().unwrap_or_default();
                             sums.add(&part, category.min(15).into(), is_narrow, is_marked);
                         }
                     }
@@ -286,13 +292,35 @@ pub fn cut_ghosts(ghosts: &[Range<u64>], range: Range<u64>, mut see: impl FnMut(
     }
 }
 
+/// The chunk that holds `offset`, looked for near another one before it.
+fn next_chunk(layout: &Layout<'_>, before: Option<usize>, offset: u64) -> Option<usize> {
+    let index = layout.index()?;
+    let before = before.unwrap_or_default();
+    let near = (before..index.count().min(before + 4)).find(|&at| offset < index.chunks()[at].end);
+    // The first of several: the one before it, if there is any, ends at `offset` or earlier.
+    let near = near.filter(|&at| {
+        at == 0 || at > before || index.extent(at).is_some_and(|extent| extent.start <= offset)
+    });
+    near.or_else(|| index.find(offset))
+}
+
 /// Cuts a range of the stream where chunks end, with the number of each chunk; without one behind the index.
 pub fn by_chunks<'a>(
     layout: &Layout<'a>,
     range: Range<u64>,
 ) -> impl Iterator<Item = (Range<u64>, Option<usize>)> + use<'a> {
+    let first = layout.index().and_then(|index| index.find(range.start));
+    by_chunks_from(layout, range, first)
+}
+
+/// The same, where it is known which chunk is the first.
+fn by_chunks_from<'a>(
+    layout: &Layout<'a>,
+    range: Range<u64>,
+    first: Option<usize>,
+) -> impl Iterator<Item = (Range<u64>, Option<usize>)> + use<'a> {
     let index = layout.index();
-    let mut number = index.and_then(|index| index.find(range.start));
+    let mut number = first;
     let stop = range.end.min(layout.size());
     let mut at = range.start;
     std::iter::from_fn(move || {

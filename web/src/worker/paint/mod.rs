@@ -4,7 +4,7 @@
 //! of fills (`lanes`), and fills become pixels (`fill`). What is wide enough is shown by itself, with crisp borders; the rest in
 //! proportion, except that padding is always given some pixels: what is rare must not vanish.
 
-mod areas;
+pub mod areas;
 pub mod colour;
 mod colouring;
 mod columns;

@@ -1,0 +1,265 @@
+// The layout as a map and as areas, and the table of chunks: what they show is what `pxkit layout --json` says.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { axe, bundle, golden, inspector, pxkitJson, serve } from "./harness/index.js";
+
+const store = `${golden}/datastore`;
+const newest = "host/meta/2026-11-22T21:15:58Z";
+
+/** Opens snapshots of the golden datastore by their place in the list; the last one is shown. */
+async function opened(t, { places = [0], tab = "2", group = "host/meta", ...context } = {}) {
+  // The server goes after the page, which may still ask for its icon when the test ends.
+  const { url } = await serve(t, bundle);
+  const i = await inspector(t, { url, ...context });
+  const { page } = i;
+  await page.locator("input.pick-folder").waitFor({ state: "attached" });
+  await i.pick("input.pick-folder", store);
+  await page.getByText(group, { exact: true }).click();
+  for (const [nth, place] of places.entries()) {
+    if (nth > 0) {
+      await page.getByRole("button", { name: "Snapshots" }).click();
+      await page.getByText(group, { exact: true }).click();
+    }
+    await page.locator(".snapshot").nth(place).locator(".jump", { hasText: "mpxar" }).click();
+    await page.locator("[data-row]").first().waitFor();
+  }
+  await page.keyboard.press(tab);
+  return i;
+}
+
+const fact = (page, view, name) => page.locator(`${view} .facts > div`, { hasText: name }).first();
+/** The exact number on hover: `1,234 bytes`. */
+const exact = async (locator) => Number((await locator.getAttribute("title")).replaceAll(",", "").split(" ")[0]);
+const zoom = (page) => page.evaluate(() => {
+  const found = /zoom=0x([0-9a-f]+)-0x([0-9a-f]+)/.exec(location.hash);
+  return found && [parseInt(found[1], 16), parseInt(found[2], 16)];
+});
+/** Waits until the address has a zoom for which `is` is true. */
+async function zoomed(page, is) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const now = await zoom(page);
+    if (is(now)) return now;
+    await page.waitForTimeout(50);
+  }
+  throw new Error(`zoom is ${JSON.stringify(await zoom(page))}`);
+}
+/** Colours of a row of pixels of a canvas, as text. */
+const pixels = (page, canvas, line) => page.locator(canvas).evaluate((element, at) => {
+  const y = Math.floor(element.height * at);
+  return [...element.getContext("2d").getImageData(0, y, element.width, 1).data].join();
+}, line);
+const report = () => pxkitJson("layout", "--json", "--repository", store, `${newest}/tree.pxar`);
+
+test("numbers of the map are those of the report", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  const wanted = await report();
+  await fact(page, "#view-layout", "stream").waitFor();
+  assert.equal(await exact(fact(page, "#view-layout", "stream")), wanted.size);
+  assert.equal(await exact(fact(page, "#view-layout", "used")), wanted.live);
+  assert.equal(await exact(fact(page, "#view-layout", "padding")), wanted.padding.bytes);
+  const number = async (name) => Number((await fact(page, "#view-layout", name).locator("dd").innerText()).replaceAll(",", ""));
+  assert.equal(await number("files"), wanted.files);
+  assert.equal(await number("chunks"), wanted.chunks.count);
+  for (const [word, name] of [["head", "head"], ["inner", "inner"], ["tail", "tail"], ["whole", "whole chunk"]]) {
+    const kind = page.locator('ul[aria-label="Padding"] button', { hasText: name });
+    if (wanted.padding[word] === 0) {
+      assert.equal(await kind.count(), 0);
+    } else {
+      const title = await kind.getAttribute("title");
+      assert.equal(Number(/: ([\d,]+) byte/.exec(title)[1].replaceAll(",", "")), wanted.padding[word]);
+    }
+  }
+  const bytes = await page.locator('ul[aria-label="Colours"] button').evaluateAll((buttons) =>
+    buttons.map((button) => Number(/: ([\d,]+) byte/.exec(button.title)[1].replaceAll(",", ""))));
+  assert.equal(bytes.reduce((sum, one) => sum + one, 0), wanted.live);
+});
+
+test("numbers of the chunks are those of the report", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t, { tab: "3" });
+  const { chunks, padding, live, worst_chunks: [worst] } = await report();
+  await fact(page, "#view-chunks", "bytes").waitFor();
+  assert.equal(await exact(fact(page, "#view-chunks", "bytes")), chunks.bytes);
+  assert.equal(await exact(fact(page, "#view-chunks", "used")), live);
+  assert.equal(await exact(fact(page, "#view-chunks", "padding")), padding.bytes);
+  // The worst chunk by dead bytes for used ones is the first when the least used come first.
+  await page.getByRole("button", { name: "Used" }).click();
+  await page.waitForFunction(() => /chunks=use/.test(location.hash));
+  await page.locator(`#view-chunks [data-row="0"] .digest[title="${worst.digest}"]`).waitFor();
+  await page.getByLabel("with padding only").check();
+  const rows = page.locator("#view-chunks .list");
+  await page.waitForFunction((count) => document.querySelector("#view-chunks .list")?.getAttribute("aria-rowcount") === String(count + 1), chunks.with_padding);
+  await rows.locator('[data-row="0"]').click();
+  await page.waitForFunction((number) => location.hash.includes(`chunk=${number}`), worst.chunk);
+  await page.locator("#view-chunks .chunk li").first().waitFor();
+  assert.equal(await page.locator("#view-chunks .chunk li").count(), worst.files);
+});
+
+test("zoom and pan by wheel, keys, drag and brush; back goes back", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  const { size } = await report();
+  const canvas = page.locator("#view-layout .detail canvas");
+  await canvas.waitFor();
+  const box = await canvas.boundingBox();
+  const at = 0.25;
+  await page.mouse.move(box.x + box.width * at, box.y + 60);
+  await page.mouse.wheel(0, -300);
+  let [start, end] = await zoomed(page, (now) => now !== null);
+  assert.ok(Math.abs((start + (end - start) * at) / size - at) < 0.01, "what is under the pointer stays there");
+  const before = end - start;
+  await page.locator("#view-layout .detail").focus();
+  await page.keyboard.press("+");
+  [start, end] = await zoomed(page, (now) => now && now[1] - now[0] < before);
+  await page.keyboard.press("End");
+  await zoomed(page, (now) => now?.[1] === size);
+  await page.keyboard.press("Home");
+  await zoomed(page, (now) => now?.[0] === 0);
+  // Dragging to the left shows what comes behind.
+  await page.mouse.move(box.x + box.width * 0.8, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 60, { steps: 5 });
+  await page.mouse.up();
+  const dragged = await zoomed(page, (now) => now && now[0] > 0);
+  assert.ok(Math.abs(dragged[0] / (dragged[1] - dragged[0]) - 0.5) < 0.02, `${dragged}`);
+  assert.ok(!/entry=|path=|chunk=/.test(await page.evaluate(() => location.hash)), "a drag selects nothing");
+  for (let turn = 0; turn < 60; turn += 1) await page.keyboard.press("+");
+  await zoomed(page, (now) => now && now[1] - now[0] === 16);
+  await page.keyboard.press("0");
+  await zoomed(page, (now) => now === null);
+  await page.goBack();
+  await zoomed(page, (now) => now && now[1] - now[0] === 16);
+});
+
+test("a click selects everywhere; a selection is marked in the map", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  const canvas = page.locator("#view-layout .detail canvas");
+  await canvas.waitFor();
+  await page.waitForTimeout(500);
+  const box = await canvas.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.4);
+  await page.locator("#view-layout .readout .what b").waitFor();
+  const told = await page.locator("#view-layout .readout .what b").last().innerText();
+  await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * 0.4);
+  if (told.startsWith("/")) {
+    await page.waitForFunction((path) => decodeURIComponent(location.hash).includes(`path=${path}`), told);
+    await page.locator("#entry", { hasText: told.split("/").at(-1) }).waitFor();
+  } else {
+    await page.waitForFunction(() => /bytes=|item=/.test(location.hash));
+  }
+  // The lane of chunks selects chunks.
+  await page.mouse.click(box.x + box.width * 0.5, box.y + box.height * 0.08);
+  await page.waitForFunction(() => /chunk=\d/.test(location.hash));
+  await page.keyboard.press("3");
+  await page.locator("#view-chunks .chunk .digest").waitFor();
+  // And what is selected in the tree is marked in the map.
+  await page.keyboard.press("2");
+  await page.keyboard.press("Escape");
+  await page.waitForTimeout(500);
+  const without = await pixels(page, "#view-layout .detail canvas", 0.4);
+  await page.locator("#view-files [data-row]").nth(1).click();
+  await page.waitForTimeout(700);
+  assert.notEqual(await pixels(page, "#view-layout .detail canvas", 0.4), without);
+});
+
+test("every range can be reached with the keyboard", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  await page.locator("#view-layout .detail").focus();
+  await page.keyboard.press("Home");
+  const seen = new Set();
+  for (let step = 0; step < 6; step += 1) {
+    await page.keyboard.press("j");
+    await page.waitForTimeout(250);
+    seen.add(await page.evaluate(() => location.hash));
+  }
+  assert.ok(seen.size >= 5, [...seen].join("\n"));
+  await page.keyboard.press("Enter");
+  await zoomed(page, (now) => now !== null);
+});
+
+test("the legend fades what is hidden, and the address keeps it", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  await page.locator('ul[aria-label="Colours"] button').first().waitFor();
+  await page.waitForTimeout(500);
+  const before = await pixels(page, "#view-layout .strip canvas", 0.6);
+  const button = page.locator('ul[aria-label="Colours"] button').first();
+  await button.click();
+  assert.equal(await button.getAttribute("aria-pressed"), "false");
+  await page.waitForFunction(() => /hide=\d/.test(location.hash));
+  await page.waitForTimeout(500);
+  assert.notEqual(await pixels(page, "#view-layout .strip canvas", 0.6), before);
+  for (const word of ["dir", "use", "age"]) {
+    await page.locator("#view-layout select").selectOption(word);
+    await page.waitForFunction((wanted) => location.hash.includes(`colour=${wanted}`), word);
+    await page.locator('ul[aria-label="Colours"] button').first().waitFor();
+  }
+});
+
+test("ghosts are found where the padding is looked through", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  const wanted = await pxkitJson("layout", "--json", "--ghosts", "--repository", store, `${newest}/tree.pxar`);
+  await page.getByRole("button", { name: "Scan for ghosts here" }).click();
+  await page.getByText(/looked at, \d+ ghosts? found/).waitFor();
+  const ghosts = fact(page, "#view-layout", "ghosts");
+  await ghosts.waitFor();
+  assert.equal(Number((await ghosts.locator("dd").innerText()).split(" ")[0]), wanted.ghosts.count);
+  assert.equal(await exact(ghosts), wanted.ghosts.bytes);
+});
+
+test("areas: a click selects, a double click goes in, the path leads back", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t);
+  await page.getByRole("button", { name: "Areas" }).click();
+  const canvas = page.locator("#view-layout .areas canvas");
+  await canvas.waitFor();
+  await page.waitForTimeout(700);
+  assert.match(await canvas.getAttribute("aria-label"), /\d/);
+  const box = await canvas.boundingBox();
+  await page.mouse.click(box.x + 30, box.y + 60);
+  await page.waitForFunction(() => /path=|entry=/.test(location.hash));
+  await page.mouse.dblclick(box.x + 30, box.y + 60);
+  await page.waitForFunction(() => /dir=\d/.test(location.hash));
+  await page.locator("#view-layout .path li").nth(1).waitFor();
+  await page.locator("#view-layout .path .jump").first().click();
+  await page.waitForFunction(() => !/dir=\d/.test(location.hash));
+});
+
+test("an older snapshot beside: what is shared and how old it is", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t, { places: [1, 0], tab: "3" });
+  await fact(page, "#view-chunks", "shared").waitFor();
+  await page.locator('#view-chunks [role="columnheader"]', { hasText: "Since" }).waitFor();
+  await page.locator("#view-chunks select").selectOption("shared");
+  await page.waitForFunction(() => location.hash.includes("shared"));
+  const text = await fact(page, "#view-chunks", "shared").locator("dd").innerText();
+  const count = Number(text.split(" ")[0].replaceAll(",", ""));
+  await page.waitForFunction((rows) => document.querySelector("#view-chunks .list").getAttribute("aria-rowcount") === String(rows + 1), count);
+});
+
+test("a directory's restore: its chunks are told and marked", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t, { tab: "3" });
+  await page.locator("#view-files [data-row]").nth(1).click();
+  await page.locator("#view-chunks .needs").waitFor();
+  assert.match(await page.locator("#view-chunks .needs").innerText(), /reads \d+ chunks? \(/);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const viewport of [{ width: 1440, height: 900 }, { width: 400, height: 800 }]) {
+    test(`axe: map, areas, chunks; ${colorScheme}, ${viewport.width}`, { timeout: 180_000 }, async (t) => {
+      const i = await opened(t, { colorScheme, viewport });
+      await i.page.locator("#view-layout .detail canvas").waitFor();
+      const picture = async (view) => {
+        if (viewport.width > 1000) await i.screenshot(`${view}-${colorScheme}`);
+      };
+      await i.page.waitForTimeout(600);
+      await picture("layout");
+      await axe(i, { themes: [colorScheme] });
+      await i.page.getByRole("button", { name: "Areas" }).click();
+      await i.page.waitForTimeout(600);
+      await picture("areas");
+      await axe(i, { themes: [colorScheme] });
+      await i.page.keyboard.press("3");
+      await i.page.locator("#view-chunks [data-row]").first().waitFor();
+      await picture("chunks");
+      await axe(i, { themes: [colorScheme] });
+    });
+  }
+}
