@@ -15,6 +15,7 @@ pub mod golden;
 pub mod handmade;
 pub mod laid_out;
 pub mod large;
+pub mod layouts;
 pub mod manifest;
 pub mod mutate;
 pub mod observe;

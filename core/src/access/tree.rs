@@ -161,6 +161,12 @@ impl Tree {
         if self.kind(id) == Kind::File { self.size[id as usize] } else { 0 }
     }
 
+    /// Position and size of the contents of an entry that is known to be a file: of a reference, or of inline contents.
+    #[inline]
+    pub(crate) fn place(&self, id: u32) -> (u64, u64) {
+        (self.position[id as usize], self.size[id as usize])
+    }
+
     /// What an entry holds or points to.
     pub fn content(&self, id: u32) -> Content<'_> {
         let (position, size) = (self.position[id as usize], self.size[id as usize]);

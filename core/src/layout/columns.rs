@@ -32,7 +32,7 @@ impl Layout<'_> {
         }
         let border = |column: usize| range.start + (u128::from(len) * column as u128 / count as u128) as u64;
         let (mut at, mut end) = (0, border(1));
-        for span in self.spans(range.clone()) {
+        self.spans(range.clone()).for_each(|span| {
             let mut start = span.range.start.max(range.start);
             let stop = span.range.end.min(range.end);
             let category = match span.owner {
@@ -54,7 +54,7 @@ impl Layout<'_> {
                 }
                 start += bytes;
             }
-        }
+        });
         columns
     }
 }

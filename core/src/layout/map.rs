@@ -89,13 +89,23 @@ impl Map {
     }
 
     /// What the payload at a position of the order owns; empty if earlier ones own all of it.
+    #[inline]
     pub(super) fn owned(&self, tree: &Tree, position: usize) -> Range<u64> {
         if self.reach.is_empty() {
-            return self.payload(tree, self.order[position]).unwrap_or_default();
+            return self.claimed(tree, self.order[position]);
         }
         let before = position.checked_sub(1).map_or(self.base, |before| self.reach[before]);
-        before.max(start_of(self.source, tree, self.order[position])).min(self.reach[position])
+        before.max(self.claimed(tree, self.order[position]).start).min(self.reach[position])
             ..self.reach[position]
+    }
+
+    /// Where a file of the order says that its payload lies.
+    #[inline]
+    pub(super) fn claimed(&self, tree: &Tree, id: u32) -> Range<u64> {
+        let (position, size) = tree.place(id);
+        let header = HEADER_SIZE as u64;
+        let start = if self.source == Source::Meta { position.saturating_sub(header) } else { position };
+        start..start.saturating_add(header).saturating_add(size)
     }
 
     /// Where the payloads before a position of the order end.
@@ -110,8 +120,7 @@ impl Map {
     /// The first position of the order whose payload ends behind `offset`; it owns something.
     pub(super) fn first_ending_behind(&self, tree: &Tree, offset: u64) -> usize {
         if self.reach.is_empty() {
-            let end = |id: &u32| self.payload(tree, *id).map_or(0, |payload| payload.end);
-            return self.order.partition_point(|id| end(id) <= offset);
+            return self.order.partition_point(|&id| self.claimed(tree, id).end <= offset);
         }
         let offset = offset.max(self.base);
         self.reach.partition_point(|&reach| reach <= offset)

@@ -70,7 +70,8 @@ impl Layout<'_> {
         let payload = payload.start.min(self.size())..payload.end.min(self.size());
         if !payload.is_empty() {
             needs.files += 1;
-            needs.live += payload.end - payload.start;
+            // Files of an archive that lies may all claim the same bytes.
+            needs.live = needs.live.saturating_add(payload.end - payload.start);
             runs.add(payload);
         }
     }

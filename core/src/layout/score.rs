@@ -60,14 +60,15 @@ struct Curve<'a> {
     /// Files that reach out of a chunk and were moved, as positions in the map's order.
     moved: BTreeSet<usize>,
     reads: u64,
-    frees: i64,
+    /// Streams may claim to have more bytes than an i64 holds.
+    frees: i128,
 }
 
 impl Curve<'_> {
     fn step(&mut self, chunk: &ChunkUse) -> Rewrite {
         // Gone already, if what was needed of it was moved with others.
         if let Some(lost) = self.lost.insert(chunk.number, None).unwrap_or(Some(0)) {
-            self.frees += (chunk.dead() + lost) as i64;
+            self.frees += i128::from(chunk.dead()) + i128::from(lost);
             self.reads += chunk.live - lost;
             // Only the first and the last file of a chunk can reach out of it.
             let files = chunk.files.clone();
@@ -76,7 +77,8 @@ impl Curve<'_> {
                 self.leave(position, chunk);
             }
         }
-        Rewrite { chunk: chunk.number, reads: self.reads, frees: self.frees }
+        let frees = self.frees.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        Rewrite { chunk: chunk.number, reads: self.reads, frees }
     }
 
     /// Moves what of a file lies outside of `chunk`.
@@ -96,9 +98,9 @@ impl Curve<'_> {
             let Some(other) = self.chunks.get(self.layout, part.index) else { continue };
             let Some(lost) = self.lost.entry(part.index).or_insert(Some(0)) else { continue };
             *lost += bytes;
-            self.frees -= bytes as i64;
+            self.frees -= i128::from(bytes);
             if *lost == other.live {
-                self.frees += (other.live + other.dead()) as i64;
+                self.frees += i128::from(other.live + other.dead());
                 self.lost.insert(part.index, None);
             }
         }

@@ -5,6 +5,9 @@ use super::map::Map;
 use crate::access::{Source, Tree};
 use crate::index::DynamicIndex;
 
+/// Chunks that are looked at one by one before the index is searched.
+const NEAR: usize = 4;
+
 /// Why padding is where it is (see the [module](super)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -153,9 +156,9 @@ impl<'a> Layout<'a> {
         let position = self.map.first_ending_behind(self.tree, range.start);
         let end = range.end.min(self.size());
         let tail = self.map.tail(self.tree);
-        let gap = Range::default();
-        let mut spans = Spans { layout: *self, position, payload: None, gap, at: range.start, end, tail };
-        spans.enter();
+        let (payload, gap, at) = (None, Range::default(), range.start);
+        let mut spans = Spans { layout: *self, position, payload, gap, chunk: 0, at, end, tail };
+        spans.enter(self.map.end_before(self.tree, position));
         spans
     }
 
@@ -188,7 +191,7 @@ impl<'a> Layout<'a> {
     /// Adds everything up.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals { files: self.map.files() as u64, ..Totals::default() };
-        for Span { range, owner } in self.spans(0..self.size()) {
+        self.spans(0..self.size()).for_each(|Span { range, owner }| {
             let bytes = range.end - range.start;
             match owner {
                 Owner::StartMarker | Owner::TailMarker => totals.markers += bytes,
@@ -196,7 +199,7 @@ impl<'a> Layout<'a> {
                 Owner::Padding(class) => totals.padding.add(class, bytes),
                 Owner::Metadata => totals.metadata += bytes,
             }
-        }
+        });
         totals
     }
 
@@ -209,12 +212,18 @@ impl<'a> Layout<'a> {
         start + extent.end.saturating_sub(self.map.tail(self.tree).max(extent.start))
     }
 
-    /// The piece of the gap `gap` that holds the byte at `at`.
-    fn piece(&self, gap: &Range<u64>, at: u64) -> Span {
+    /// The piece of the gap `gap` that holds the byte at `at`. `chunk` is that of a byte before, and becomes that of this one.
+    fn piece(&self, gap: &Range<u64>, at: u64, chunk: &mut usize) -> Span {
         if self.map.source() == Source::Meta {
             return Span { range: gap.clone(), owner: Owner::Metadata };
         }
-        let extent = self.index.and_then(|index| index.extent(index.find(at)?));
+        let extent = self.index.and_then(|index| {
+            let chunks = index.chunks();
+            let near =
+                chunks[(*chunk).min(chunks.len())..].iter().take(NEAR).position(|chunk| chunk.end > at);
+            *chunk = near.map(|near| *chunk + near).or_else(|| index.find(at))?;
+            index.extent(*chunk)
+        });
         let Some(extent) = extent else {
             let known = self.index.map_or(0, DynamicIndex::size);
             return Span { range: gap.start.max(known)..gap.end, owner: Owner::Padding(Class::Gap) };
@@ -241,6 +250,8 @@ pub struct Spans<'a> {
     payload: Option<Range<u64>>,
     /// What lies before that payload.
     gap: Range<u64>,
+    /// A chunk that ends at or before `at`, or holds it.
+    chunk: usize,
     at: u64,
     end: u64,
     /// Where the tail marker begins.
@@ -248,52 +259,74 @@ pub struct Spans<'a> {
 }
 
 impl Spans<'_> {
-    /// Looks at the payload at the position, and the gap before it.
-    fn enter(&mut self) {
+    /// Looks at the payload at the position, and the gap before it, which begins at `start`.
+    fn enter(&mut self, start: u64) {
         let Layout { tree, map, .. } = self.layout;
-        let start = map.end_before(tree, self.position);
         self.payload = (self.position < map.files()).then(|| map.owned(tree, self.position));
         self.gap = start..self.payload.as_ref().map_or(self.tail, |payload| payload.start);
-    }
-
-    fn span(&self) -> Span {
-        let base = self.layout.map.base();
-        if self.at < base {
-            return Span { range: 0..base, owner: Owner::StartMarker };
-        }
-        if self.at < self.gap.end {
-            return self.layout.piece(&self.gap, self.at);
-        }
-        match &self.payload {
-            Some(range) => {
-                let owner = Owner::Payload(self.layout.map.order()[self.position]);
-                Span { range: range.clone(), owner }
-            }
-            None => Span { range: self.tail..self.layout.size(), owner: Owner::TailMarker },
-        }
     }
 }
 
 impl Iterator for Spans<'_> {
     type Item = Span;
 
+    #[inline]
     fn next(&mut self) -> Option<Span> {
         if self.at >= self.end {
             return None;
         }
-        let span = self.span();
-        self.at = span.range.end;
-        if matches!(span.owner, Owner::Payload(_)) {
+        let base = self.layout.map.base();
+        let span = if self.at < base {
+            Span { range: 0..base, owner: Owner::StartMarker }
+        } else if self.at < self.gap.end {
+            self.layout.piece(&self.gap, self.at, &mut self.chunk)
+        } else if let Some(range) = self.payload.take() {
+            let owner = Owner::Payload(self.layout.map.order()[self.position]);
             // Payloads that own nothing are passed over.
-            loop {
+            while {
                 self.position += 1;
-                self.enter();
-                if self.payload.as_ref().is_none_or(|payload| !payload.is_empty()) {
-                    break;
-                }
-            }
-        }
+                self.enter(range.end);
+                self.payload.as_ref().is_some_and(Range::is_empty)
+            } {}
+            Span { range, owner }
+        } else {
+            Span { range: self.tail..self.layout.size(), owner: Owner::TailMarker }
+        };
+        self.at = span.range.end;
         Some(span)
+    }
+
+    /// The same without looking back and forth; twice as fast where payloads do not overlap.
+    fn fold<B, F: FnMut(B, Span) -> B>(mut self, init: B, mut visit: F) -> B {
+        let Layout { tree, map, .. } = self.layout;
+        let mut sum = init;
+        if map.is_regular() && self.at < self.end {
+            let base = map.base();
+            if self.at < base.min(self.end) {
+                sum = visit(sum, Span { range: 0..base, owner: Owner::StartMarker });
+                self.at = base;
+            }
+            let mut gap = self.gap.start;
+            for &id in &map.order()[self.position..] {
+                let range = map.claimed(tree, id);
+                while self.at < range.start.min(self.end) {
+                    let span = self.layout.piece(&(gap..range.start), self.at, &mut self.chunk);
+                    self.at = span.range.end;
+                    sum = visit(sum, span);
+                }
+                if range.start >= self.end {
+                    return sum;
+                }
+                (gap, self.at) = (range.end, range.end);
+                sum = visit(sum, Span { range, owner: Owner::Payload(id) });
+            }
+            self.position = map.files();
+            self.enter(gap);
+        }
+        while let Some(span) = self.next() {
+            sum = visit(sum, span);
+        }
+        sum
     }
 }
 

@@ -116,8 +116,8 @@ impl Rect {
 
     /// Cuts across the longer side, in proportion.
     fn split(self, first: u64, second: u64) -> (Self, Self) {
-        let all = first as f64 + second as f64;
-        let share = if all > 0.0 { first as f64 / all } else { 1.0 };
+        let all = u128::from(first) + u128::from(second);
+        let share = if all > 0 { first as f64 / all as f64 } else { 1.0 };
         if self.width >= self.height {
             let width = self.width * share;
             let rest = Self { x: self.x + width, width: self.width - width, ..self };
@@ -197,11 +197,13 @@ impl Drawing<'_> {
     /// Fills `rect` with blocks, the largest first, in rows along the shorter side; a row takes blocks as long as that makes the worst of
     /// them more like a square.
     fn squarify(&mut self, blocks: &[(u64, Block)], mut rect: Rect, depth: u16) {
-        let mut left: f64 = blocks.iter().map(|&(bytes, _)| bytes as f64).sum();
+        // Exact sums: rounding them would lead out of the rectangle.
+        let sum = |blocks: &[(u64, Block)]| blocks.iter().map(|&(bytes, _)| u128::from(bytes)).sum::<u128>();
+        let mut left = sum(blocks);
         let mut blocks = blocks;
         while let Some(&(first, _)) = blocks.first() {
             let side = rect.width.min(rect.height);
-            let scale = if left > 0.0 { rect.area() / left } else { 0.0 };
+            let scale = if left > 0 { rect.area() / left as f64 } else { 0.0 };
             // Of the row so far: its area, and that of its first and largest block.
             let (mut row, largest) = (first as f64 * scale, first as f64 * scale);
             let mut count = 1;
@@ -216,20 +218,27 @@ impl Drawing<'_> {
                 count += 1;
             }
             let (these, rest) = blocks.split_at(count);
-            let bytes: f64 = these.iter().map(|&(bytes, _)| bytes as f64).sum();
-            rect = self.row(these, bytes, rect, if rest.is_empty() { 1.0 } else { bytes / left }, depth);
+            let bytes = sum(these);
+            rect = self.row(
+                these,
+                bytes,
+                rect,
+                if rest.is_empty() { 1.0 } else { bytes as f64 / left as f64 },
+                depth,
+            );
             left -= bytes;
             blocks = rest;
         }
     }
 
     /// Lays a row of blocks, which take `share` of `rect`, and returns what is left.
-    fn row(&mut self, blocks: &[(u64, Block)], bytes: f64, rect: Rect, share: f64, depth: u16) -> Rect {
+    fn row(&mut self, blocks: &[(u64, Block)], bytes: u128, rect: Rect, share: f64, depth: u16) -> Rect {
         let is_wide = rect.width >= rect.height;
-        let mut done = 0.0;
+        let part_of = |part: u128| if bytes > 0 { part as f64 / bytes as f64 } else { 0.0 };
+        let mut done = 0;
         for &(size, what) in blocks {
-            let (from, to) = (done / bytes, (done + size as f64) / bytes);
-            done += size as f64;
+            let (from, to) = (part_of(done), part_of(done + u128::from(size)));
+            done += u128::from(size);
             let part = if is_wide {
                 let (y, height) = (rect.y + rect.height * from, rect.height * (to - from));
                 Rect { x: rect.x, y, width: rect.width * share, height }

@@ -100,6 +100,13 @@ fn every_byte_has_its_owner() {
         let whole: Vec<_> =
             layout.spans(0..size).filter(|span| span.range.start < to && span.range.end > from).collect();
         assert_eq!(part, if from < to { whole } else { vec![] });
+        let mut folded = Vec::new();
+        layout.spans(from..to).for_each(|span| folded.push(span));
+        assert_eq!(folded, part);
+        let mut spans = layout.spans(0..size);
+        let mut resumed: Vec<_> = spans.by_ref().take(random.below(6) as usize).collect();
+        spans.for_each(|span| resumed.push(span));
+        assert!(resumed.into_iter().eq(layout.spans(0..size)));
         check_entries(&layout, &expected);
         check_totals(&layout, &expected);
         check_columns(&layout, &expected, &mut random);
