@@ -1,3 +1,4 @@
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
@@ -8,6 +9,7 @@ use super::findings::Findings;
 use super::former::History;
 use super::ghosts::Remnants;
 use super::lists::stream_name;
+use super::rows::hex;
 use super::score::{Histogram, Rewrite, curve};
 use super::spans::{Class, Layout, Totals};
 use crate::access::Tree;
@@ -130,7 +132,7 @@ impl Report<'_> {
             object.insert("finding".into(), alloc::format!("{}", finding.what).into());
             if let Some(id) = finding.entry {
                 object.insert("entry".into(), id.into());
-                object.insert("path".into(), path(self.layout.tree(), id));
+                put_path(&mut object, self.layout.tree(), id);
             }
             Value::Object(object)
         });
@@ -171,10 +173,14 @@ fn rewrites(curve: &[Rewrite]) -> Value {
         .collect()
 }
 
-fn path(tree: &Tree, id: u32) -> Value {
+/// Adds the path of an entry, and its bytes where the text cannot say all.
+fn put_path(object: &mut Map<String, Value>, tree: &Tree, id: u32) {
     let mut path = alloc::vec![b'/'];
     tree.path(id, &mut path);
-    alloc::string::String::from_utf8_lossy(&path).into()
+    object.insert("path".into(), String::from_utf8_lossy(&path).into());
+    if str::from_utf8(&path).is_err() {
+        object.insert("path_hex".into(), hex(&path).into());
+    }
 }
 
 /// `part` in percent of `whole`, in thousandths; null if that is nothing.

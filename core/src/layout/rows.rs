@@ -125,7 +125,8 @@ fn quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_str("\"")
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         // Writing to a string does not fail.
