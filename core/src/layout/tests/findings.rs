@@ -29,6 +29,9 @@ fn a_regular_stream_has_none() {
 fn each_anomaly_has_its_place() {
     // The second lies before the first, without touching it.
     assert_eq!(anomalies(&[(50, 4), (16, 18)], 86, None), [("backwards", 16, Some(2))]);
+    // What follows the one that goes back is measured by that one.
+    let back = [("backwards", 16, Some(2)), ("unreferenced", 36, None), ("unreferenced", 70, None)];
+    assert_eq!(anomalies(&[(100, 4), (16, 4), (50, 4)], 136, None), back);
     assert_eq!(
         anomalies(&[(16, 10), (40, 4)], 76, None),
         [("backwards", 40, Some(2)), ("overlap", 40, Some(2))]

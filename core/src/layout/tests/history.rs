@@ -93,3 +93,54 @@ fn a_visitor_can_stop() {
     });
     assert_eq!(count, 2);
 }
+
+/// Any archive of chunks that occur once in it, with payloads here and there.
+fn random_archive(random: &mut Random) -> Archive {
+    let mut digests: Vec<u8> = (0..12).collect();
+    let mut chunks = Vec::new();
+    while !digests.is_empty() && !random.one_in(8) || chunks.is_empty() {
+        let digest = digests.swap_remove(random.below(digests.len() as u64) as usize);
+        // The length belongs to the digest, but for one of them.
+        chunks.push((digest, if digest == 11 { 20 + random.below(3) } else { 20 + 5 * u64::from(digest) }));
+    }
+    let size: u64 = chunks.iter().map(|chunk| chunk.1).sum();
+    let (mut at, mut payloads) = (16, Vec::new());
+    while at + 40 < size {
+        at += random.below(40);
+        let len = random.below(30);
+        payloads.push((at, len));
+        at += 16 + len;
+    }
+    Archive::new(&payloads, &chunks)
+}
+
+#[test]
+fn every_byte_is_traced() {
+    let mut random = Random(13);
+    for round in 0..300 {
+        let archives: Vec<_> = (0..4).map(|_| random_archive(&mut random)).collect();
+        let older: Vec<_> = archives[1..].iter().collect();
+        let new = &archives[0];
+        let mut next = 0;
+        for (range, former) in traces(new, &older, 0..u64::MAX) {
+            assert_eq!(range.start, next, "round {round}");
+            next = range.end;
+            for at in range.clone() {
+                let extent = |index: &DynamicIndex, chunk| index.extent(chunk).unwrap();
+                let chunk = new.index.find(at).unwrap();
+                let (digest, place) = (new.index.chunks()[chunk].digest, extent(&new.index, chunk));
+                let expected = older.iter().enumerate().find_map(|(number, old)| {
+                    let there = old.index.chunks().iter().position(|chunk| chunk.digest == digest)?;
+                    let there = extent(&old.index, there);
+                    let offset = there.start + (at - place.start);
+                    let owner = old.layout().at(offset)?.owner;
+                    let is_same = there.end - there.start == place.end - place.start;
+                    (is_same && !matches!(owner, Owner::Padding(_))).then_some((number, offset, owner))
+                });
+                let got = former.map(|(number, offset, owner)| (number, offset + (at - range.start), owner));
+                assert_eq!(got, expected, "round {round}: {at}");
+            }
+        }
+        assert_eq!(next, new.index.size());
+    }
+}
