@@ -19,7 +19,7 @@ pub const MDBOOK: Tool =
     Tool { name: "mdbook", version: "0.5.4", path: None, options: &["--no-default-features"] };
 pub const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", path: None, options: &[] };
 pub const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", path: None, options: &[] };
-/// At the version of the crate `wasm-bindgen` that the inspector is built with; also `wasm-bindgen-test-runner`.
+/// At the version of the crate `wasm-bindgen` that the inspector is built with.
 pub const WASM_BINDGEN: Tool =
     Tool { name: "wasm-bindgen", version: "0.2.130", path: Some("xtask/wasm-bindgen"), options: &[] };
 /// Without optimisation: it waits for cargo most of the time.

@@ -19,6 +19,8 @@ import { Scope } from "./scope.js";
  * called before the page is loaded.
  */
 export async function inspector(t, { url, query = "", allow = null, before = null, ...context } = {}) {
+  // Before the page, so that it is there as long as the page.
+  const home = url ?? (await serve(t, bundle)).url;
   const browser = await launched();
   const opened = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "light", ...context });
   const inspector = new Inspector(await opened.newPage(), allow);
@@ -28,7 +30,6 @@ export async function inspector(t, { url, query = "", allow = null, before = nul
   });
   await inspector.page.addInitScript(observeLongTasks);
   await before?.(inspector.page);
-  const home = url ?? (await serve(t, bundle)).url;
   await inspector.page.goto(new URL(query, home).href);
   return inspector;
 }
