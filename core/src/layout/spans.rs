@@ -323,7 +323,7 @@ impl Iterator for Spans<'_> {
             self.position = map.files();
             self.enter(gap);
         }
-        while let Some(span) = self.next() {
+        for span in self {
             sum = visit(sum, span);
         }
         sum
