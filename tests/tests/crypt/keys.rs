@@ -272,7 +272,7 @@ fn scan(text: &str) -> (usize, String) {
     let is_code = |line: &&str| line.contains(['█', '▀', '▄']);
     let (mut held, mut count) = (String::new(), 0);
     let lines: Vec<&str> = text.lines().collect();
-    for block in lines.split(|line| !is_code(&line)).filter(|block| !block.is_empty()) {
+    for block in lines.split(|line| !is_code(line)).filter(|block| !block.is_empty()) {
         let grid: Vec<Vec<char>> = block.iter().map(|line| line.chars().collect()).collect();
         let width = grid[0].len();
         let is_light = |x: usize, y: usize| match grid[y / 2].get(x) {
