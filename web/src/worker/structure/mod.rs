@@ -1,7 +1,7 @@
 //! Items of streams with their fields, around any position.
 //!
 //! Each kind of stream has a module that finds the pieces around a position without reading more than a few KiB there: in archives the tree
-//! says where entries begin, in payload streams the layout says who owns what, records of indexes have one size. [`Piece`]s follow each
+//! says where entries begin, in payload streams the layout says who owns what, records of indexes have one size. Pieces follow each
 //! other without gaps from the first byte of a stream to its last; what is none of the format's items is a piece, too.
 
 mod about;
