@@ -31,7 +31,7 @@ impl Crypt {
         Self { key: Some(key), encrypts: false, recovery: None }
     }
 
-    /// Puts into each snapshot what [`super::master::seal`] made of the key.
+    /// Puts into each snapshot what sealing with the master key made of the key.
     pub fn with_recovery(self, sealed: Vec<u8>) -> Self {
         Self { recovery: Some(sealed.into()), ..self }
     }

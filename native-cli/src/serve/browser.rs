@@ -1,7 +1,7 @@
 //! Starting a browser.
 //!
 //! Everybody on a machine can read the arguments of every program, so a browser is not started with the address of the page: its token
-//! would be no secret any more. It gets one that leads there a single time, and only for the user who runs this program (see [`super::peer`]).
+//! would be no secret any more. It gets one that leads there a single time, and only for the user who runs this program (see `peer`).
 
 use std::env;
 use std::os::unix::process::CommandExt as _;

@@ -40,7 +40,7 @@ pub fn open(args: &RepositoryArgs) -> anyhow::Result<Local> {
 /// Opens the repository that is meant; `None` if nobody named one and this user has none.
 ///
 /// # Errors
-/// Those of [`open`] for one that was named.
+/// Those of [`open()`] for one that was named.
 pub fn find(args: &RepositoryArgs) -> anyhow::Result<Option<Local>> {
     match place(args) {
         Ok(place) if place.own && !place.path.join(".chunks").exists() => Ok(None),
