@@ -101,17 +101,20 @@ pub fn Filter(props: &FilterProps) -> Html {
             if command != Command::Find {
                 return false;
             }
-            if !super::is_visible(&field) {
-                super::go_there(&app);
-            }
-            let field = field.clone();
-            Timeout::new(0, move || {
+            let enter = |field: &NodeRef| {
                 if let Some(field) = field.cast::<HtmlInputElement>() {
                     let _ = field.focus();
                     field.select();
                 }
-            })
-            .forget();
+            };
+            // At once where it can be: what is typed next belongs to the field.
+            if super::is_visible(&field) {
+                enter(&field);
+            } else {
+                super::go_there(&app);
+                let field = field.clone();
+                Timeout::new(0, move || enter(&field)).forget();
+            }
             true
         });
     }

@@ -133,7 +133,7 @@ fn Table(props: &TableProps) -> Html {
         });
     }
 
-    let (current, show, pick) = use_current(doc, shown.revision);
+    let (current, show, pick) = use_current(doc, shown.revision, &shown.dispatcher());
 
     let fetch = use_callback(app.clone(), move |(start, count): (u32, u32), app| -> Fetched<Row> {
         let asked = app.client().ask(Request::Rows(doc, Span { start, count }));
@@ -220,7 +220,11 @@ fn Table(props: &TableProps) -> Html {
 /// The row of the selected entry, wherever it was selected; a number that grows when it is to be scrolled to; and a callback that tells of
 /// a row that was selected in the list.
 #[hook]
-fn use_current(doc: DocId, revision: u64) -> (Option<u32>, u64, Callback<(u32, EntryId)>) {
+fn use_current(
+    doc: DocId,
+    revision: u64,
+    shown: &UseReducerDispatcher<Shown>,
+) -> (Option<u32>, u64, Callback<(u32, EntryId)>) {
     let app = use_app();
     let entry = use_slice(|state| match state.place.selection {
         Selection::Entry(entry) => Some(entry),
@@ -231,11 +235,12 @@ fn use_current(doc: DocId, revision: u64) -> (Option<u32>, u64, Callback<(u32, E
     {
         let (current, picked) = (current.clone(), picked.clone());
         let known = use_mut_ref(|| None::<EntryId>);
+        let shown = shown.clone();
         use_effect_with((entry, revision), move |(entry, revision)| {
             let (abort, registration) = futures::future::AbortHandle::new_pair();
             let is_new = *known.borrow() != *entry;
             let is_picked = picked.borrow_mut().take() == *entry;
-            let (row, show) = *current;
+            let (_, show) = *current;
             match entry {
                 None => {
                     *known.borrow_mut() = None;
@@ -252,10 +257,15 @@ fn use_current(doc: DocId, revision: u64) -> (Option<u32>, u64, Callback<(u32, E
                             *known.borrow_mut() = Some(entry);
                             let moved = is_new && found.is_some();
                             current.set((found, if moved { show + 1 } else { show }));
+                            if moved {
+                                // Directories above it were opened: there are other rows now.
+                                let view = app.state().place.files.clone();
+                                let rows = app.client().ask(Request::View(doc, view));
+                                shown.dispatch(Change::Again(reply!(rows, View)));
+                            }
                         }
                     };
                     spawn_local(futures::future::Abortable::new(found, registration).map(drop));
-                    let _ = row;
                 }
             }
             move || abort.abort()
