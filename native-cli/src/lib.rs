@@ -11,6 +11,7 @@ pub mod input;
 pub mod linux;
 pub mod output;
 pub mod pipeline;
+pub mod remote;
 pub mod report;
 pub mod restore;
 pub mod secret;
