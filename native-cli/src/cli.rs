@@ -27,8 +27,8 @@ pub use self::key::{
 };
 pub use self::layout::{Layout, List as LayoutList};
 pub use self::store::{
-    CatalogArgs, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect, Prune, Snapshots,
-    Status, Verify,
+    CatalogArgs, ChangeOwner, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect,
+    Prune, Snapshots, Status, Verify,
 };
 
 /// Creates, lists, dumps and extracts Proxmox file archives (pxar).
@@ -85,7 +85,9 @@ pub enum Command {
     Unprotect(Protect),
     /// Show or change the notes of a snapshot or group
     Notes(Notes),
-    /// List and make namespaces
+    /// Give a group to another user or token
+    ChangeOwner(ChangeOwner),
+    /// List, make and remove namespaces
     Namespace(NamespaceArgs),
     /// Make a datastore, or complete one so that a server can take it over
     Init(Init),

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Command::Protect(args) => cmd::protect::run(args, true),
         Command::Unprotect(args) => cmd::protect::run(args, false),
         Command::Notes(args) => cmd::notes::run(args),
+        Command::ChangeOwner(args) => cmd::change_owner::run(args),
         Command::Namespace(args) => cmd::namespace::run(args),
         Command::Init(args) => cmd::init::run(args),
         Command::Key(command) => cmd::key::run(command),

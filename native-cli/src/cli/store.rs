@@ -189,6 +189,29 @@ pub enum NamespaceCommand {
         #[allow(missing_docs)]
         repository: RepositoryArgs,
     },
+    /// Remove a namespace, with all namespaces in it
+    Delete {
+        /// Its whole name, such as a/b
+        name: Namespace,
+        /// Remove the groups and snapshots in it, too
+        #[arg(long)]
+        delete_groups: bool,
+        #[command(flatten)]
+        #[allow(missing_docs)]
+        repository: RepositoryArgs,
+    },
+}
+
+/// `pxkit change-owner`
+#[derive(Debug, Args)]
+pub struct ChangeOwner {
+    /// The group, such as host/elsa
+    pub group: Group,
+    /// Whom it is to belong to: USER@REALM, or USER@REALM!TOKEN
+    pub owner: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
 }
 
 /// `pxkit init`

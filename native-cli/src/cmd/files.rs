@@ -9,15 +9,17 @@ use serde_json::{Map, Value};
 use crate::cli::Files;
 use crate::crypt::{Keyring, WithoutKey};
 use crate::report::{Outcome, Report};
-use crate::store::{Repository as _, locate};
+use crate::store::{FileInfo, Repository as _, locate};
 
 /// A file of a snapshot: as the manifest has it, on disk, or both.
 struct Line<'a> {
     name: &'a str,
     /// What the manifest says.
     listed: Option<(u64, CryptMode, String)>,
-    /// Bytes on disk.
+    /// Bytes on disk, if they are known.
     stored: Option<u64>,
+    /// It is not there.
+    is_missing: bool,
 }
 
 /// Lists the files of a snapshot.
@@ -32,18 +34,26 @@ pub fn run(args: &Files) -> anyhow::Result<Outcome> {
     let on_disk = all.into_iter().find(|info| info.id == *snapshot.id()).map(|info| info.files);
     let on_disk = on_disk.unwrap_or_default();
     let manifest = snapshot.manifest();
-    let size_of = |name: &str| on_disk.iter().find(|(other, _)| other == name).map(|&(_, size)| size);
     let mut lines: Vec<Line<'_>> = manifest
         .files
         .iter()
-        .map(|file| Line {
-            name: &file.filename,
-            listed: Some((file.size, file.crypt_mode, file.csum.to_string())),
-            stored: size_of(&file.filename),
+        .map(|file| {
+            let stored = on_disk.iter().find(|other| other.name == file.filename);
+            Line {
+                name: &file.filename,
+                listed: Some((file.size, file.crypt_mode, file.csum.to_string())),
+                stored: stored.and_then(|file| file.stored),
+                is_missing: stored.is_some_and(|file| file.is_missing),
+            }
         })
         .collect();
-    let others = on_disk.iter().filter(|(name, _)| manifest.file(name).is_none());
-    lines.extend(others.map(|(name, size)| Line { name, listed: None, stored: Some(*size) }));
+    let others = on_disk.iter().filter(|file| manifest.file(&file.name).is_none());
+    lines.extend(others.map(|FileInfo { name, stored, .. }| Line {
+        name,
+        listed: None,
+        stored: *stored,
+        is_missing: false,
+    }));
     let mut out = io::stdout().lock();
     print(&lines, args.json, &mut out).context("cannot write to standard output")?;
     Ok(Outcome::Complete)
@@ -58,12 +68,15 @@ fn print(lines: &[Line<'_>], json: bool, out: &mut impl io::Write) -> io::Result
         return Ok(());
     }
     let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
-    for Line { name, listed, stored } in lines {
+    for Line { name, listed, stored, is_missing } in lines {
         match listed {
             Some((size, mode, csum)) => write!(out, "{name:width$} {size:>16} {:9} {csum}", mode.word())?,
-            None => write!(out, "{name:width$} {:>16} not in the manifest", stored.unwrap_or_default())?,
+            None => {
+                let stored = stored.map_or_else(String::new, |size| size.to_string());
+                write!(out, "{name:width$} {stored:>16} not in the manifest")?;
+            }
         }
-        writeln!(out, "{}", if stored.is_none() { " missing on disk" } else { "" })?;
+        writeln!(out, "{}", if *is_missing { " missing on disk" } else { "" })?;
     }
     Ok(())
 }

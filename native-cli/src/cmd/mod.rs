@@ -4,6 +4,7 @@ pub mod argument;
 pub mod backup;
 pub mod bench;
 pub mod catalog;
+pub mod change_owner;
 pub mod create;
 pub mod dump;
 pub mod extract;

@@ -1,14 +1,14 @@
-//! `pxkit namespace`: lists and makes namespaces.
+//! `pxkit namespace`: lists, makes and removes namespaces.
 
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
 use crate::cli::{NamespaceArgs, NamespaceCommand};
-use crate::report::Outcome;
+use crate::report::{Outcome, watch_signals};
 use crate::store::{Repository as _, locate};
 
-/// Lists or makes namespaces.
+/// Lists, makes or removes namespaces.
 ///
 /// # Errors
 /// The repository cannot be read or written, or nothing can be printed.
@@ -24,6 +24,10 @@ pub fn run(args: &NamespaceArgs) -> anyhow::Result<Outcome> {
             }
         }
         NamespaceCommand::Create { name, repository } => locate::open(repository)?.create_namespace(name)?,
+        NamespaceCommand::Delete { name, delete_groups, repository } => {
+            watch_signals().context("cannot watch for signals")?;
+            locate::open(repository)?.delete_namespace(name, *delete_groups)?;
+        }
     }
     Ok(Outcome::Complete)
 }

@@ -15,14 +15,10 @@ use crate::store::{Group, Repository as _, SnapshotId, locate};
 pub fn run(args: &Notes) -> anyhow::Result<Outcome> {
     let store = locate::open(&args.repository)?;
     let namespace = &args.repository.ns;
-    let found = if let Ok(id) = args.what.parse::<SnapshotId>() {
+    let notes = if let Ok(id) = args.what.parse::<SnapshotId>() {
         match &args.text {
             Some(text) => return store.set_notes(namespace, &id, text).map(|()| Outcome::Complete),
-            None => {
-                let open = store.open(namespace, &id)?;
-                let notes = open.manifest().unprotected.get("notes");
-                notes.and_then(|notes| notes.as_str()).map(str::to_owned)
-            }
+            None => store.notes(namespace, &id)?,
         }
     } else {
         let group: Group = args
@@ -34,7 +30,7 @@ pub fn run(args: &Notes) -> anyhow::Result<Outcome> {
             None => store.group_notes(namespace, &group)?,
         }
     };
-    if let Some(notes) = found {
+    if !notes.is_empty() {
         writeln!(io::stdout(), "{}", notes.trim_end()).context("cannot write to standard output")?;
     }
     Ok(Outcome::Complete)

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::Prune;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::store::prune::{Candidate, Keep, Mark, prune};
-use crate::store::{Group, Local, Repository as _, SnapshotInfo, locate};
+use crate::store::{Group, Repository, SnapshotInfo, locate};
 
 /// Removes snapshots, oldest first.
 ///
@@ -34,7 +34,12 @@ pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
 }
 
 /// Returns how many snapshots could not be removed although nobody uses them.
-fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> anyhow::Result<usize> {
+fn prune_group(
+    store: &dyn Repository,
+    group: &Group,
+    args: &Prune,
+    report: &Report,
+) -> anyhow::Result<usize> {
     let mut failed = 0;
     let namespace = &args.repository.ns;
     let infos = store.snapshots(namespace, group)?;

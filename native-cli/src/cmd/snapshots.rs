@@ -4,13 +4,12 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use indicatif::HumanBytes;
-use pxkit_core::blob::Manifest;
 use serde_json::json;
 
 use super::table;
 use crate::cli::Snapshots;
 use crate::report::Outcome;
-use crate::store::{Local, Repository, SnapshotInfo, locate};
+use crate::store::{Listed, Repository as _, SnapshotInfo, locate};
 
 /// Lists snapshots.
 ///
@@ -19,14 +18,10 @@ use crate::store::{Local, Repository, SnapshotInfo, locate};
 pub fn run(args: &Snapshots) -> anyhow::Result<Outcome> {
     let store = locate::open(&args.repository)?;
     let namespace = &args.repository.ns;
-    let groups = match &args.group {
-        Some(group) => vec![group.clone()],
-        None => store.groups(namespace)?.into_iter().map(|info| info.group).collect(),
+    let infos = match &args.group {
+        Some(group) => store.snapshots(namespace, group)?,
+        None => store.all_snapshots(namespace)?,
     };
-    let mut infos = Vec::new();
-    for group in groups {
-        infos.extend(store.snapshots(namespace, &group)?);
-    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let printed = if args.json { print_json(&infos, &mut out) } else { print(&infos, &mut out) };
     printed.and_then(|()| out.flush()).context("cannot write to standard output")?;
@@ -35,14 +30,13 @@ pub fn run(args: &Snapshots) -> anyhow::Result<Outcome> {
 
 fn print(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()> {
     let row = |info: &SnapshotInfo| {
-        let size = match &info.manifest {
-            Some(manifest) => HumanBytes(size(manifest)).to_string(),
+        let size = match info.size {
+            Some(size) => HumanBytes(size).to_string(),
             None if info.finished => "damaged".to_owned(),
             None => "unfinished".to_owned(),
         };
-        let files = info.manifest.iter().flat_map(|manifest| &manifest.files);
-        let files: Vec<_> = files.map(|file| file.filename.as_str()).collect();
-        let verified = match info.manifest.as_ref().and_then(Local::verify_state) {
+        let files: Vec<_> = info.listed().map(|(name, _)| name).collect();
+        let verified = match info.verified {
             Some(true) => "ok",
             Some(false) => "failed",
             None => "",
@@ -54,24 +48,20 @@ fn print(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()> {
     table::print(["snapshot", "size", "protected", "verified", "files"], &rows, &[1], out)
 }
 
-/// Bytes of all that a snapshot holds.
-fn size(manifest: &Manifest) -> u64 {
-    manifest.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size))
-}
-
 fn print_json(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()> {
     for info in infos {
-        let manifest = info.manifest.as_ref();
-        let file = |file: &pxkit_core::blob::FileEntry| json!({ "name": file.filename, "size": file.size, "crypt_mode": file.crypt_mode.word() });
+        let file = |(name, file): (&str, Listed)| json!({ "name": name, "size": file.size, "crypt_mode": file.crypt_mode.word() });
         let value = json!({
             "snapshot": info.id.to_string(),
             "time": info.id.time,
             "finished": info.finished,
-            "size": manifest.map(size),
-            "files": manifest.map(|manifest| manifest.files.iter().map(file).collect::<Vec<_>>()),
+            "size": info.size,
+            "files": info.size.map(|_| info.listed().map(file).collect::<Vec<_>>()),
             "protected": info.protected,
-            "verified": manifest.and_then(Local::verify_state),
-            "notes": manifest.and_then(|manifest| manifest.unprotected.get("notes")),
+            "verified": info.verified,
+            "notes": info.notes,
+            "owner": info.owner,
+            "key": info.key,
         });
         serde_json::to_writer(&mut *out, &value)?;
         out.write_all(b"\n")?;

@@ -4,12 +4,11 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use indicatif::HumanBytes;
-use rustix::fs::statvfs;
 use serde_json::json;
 
 use crate::cli::Status;
 use crate::report::Outcome;
-use crate::store::{Repository as _, locate};
+use crate::store::{Repository as _, Space, locate};
 
 /// Shows the state of a repository.
 ///
@@ -17,8 +16,7 @@ use crate::store::{Repository as _, locate};
 /// It cannot be read, or nothing can be printed.
 pub fn run(args: &Status) -> anyhow::Result<Outcome> {
     let store = locate::open(&args.repository)?;
-    let space = statvfs(store.root()).with_context(|| format!("cannot look at {}", store.name()))?;
-    let (total, free) = (space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize);
+    let Space { total, free } = store.space()?;
     let (mut namespaces, mut groups, mut snapshots, mut unfinished) = (0_u64, 0_u64, 0_u64, 0_u64);
     for namespace in store.namespaces(&args.repository.ns)? {
         namespaces += 1;

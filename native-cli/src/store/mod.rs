@@ -1,5 +1,5 @@
-//! Where snapshots are kept: a repository. So far there is one kind, the datastore in a local directory; a server will be
-//! another, so everything that reads or makes a snapshot goes through the traits here.
+//! Where snapshots are kept: a repository. There are two kinds, the datastore in a local directory and the one on a server
+//! ([`crate::remote`]); whatever a command does with either goes through the traits here.
 //!
 //! A [`Repository`] opens snapshots for reading ([`OpenSnapshot`]) and begins new ones ([`Backup`]). What is open keeps its locks until
 //! it is dropped. All of it may be used from several threads at once.
@@ -7,6 +7,7 @@
 //! Repositories keep blobs and chunks as they are encoded and know no keys: [`NewChunk`] encodes, [`Snapshot`] decodes.
 
 mod id;
+mod listing;
 mod local;
 pub mod locate;
 mod names;
@@ -24,6 +25,7 @@ use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub(crate) use id::is_safe;
 pub use id::{Group, Namespace, ParseError, SnapshotId};
+pub use listing::{FileInfo, GroupInfo, Listed, SnapshotInfo, Space};
 pub use local::{
     CUTOFF, ChunkError, ChunkProblem, Collect, Collected, Fault, Faults, Local, Options, Server, SyncLevel,
     Verdict, Verification, Verified,
@@ -55,6 +57,18 @@ pub trait Repository: Debug + Send + Sync {
     /// The group does not exist or cannot be read.
     fn snapshots(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<Vec<SnapshotInfo>>;
 
+    /// The snapshots of all groups of a namespace: the groups in their order, in each the oldest first.
+    ///
+    /// # Errors
+    /// The namespace does not exist, or something in it cannot be read.
+    fn all_snapshots(&self, namespace: &Namespace) -> anyhow::Result<Vec<SnapshotInfo>> {
+        let mut all = Vec::new();
+        for info in self.groups(namespace)? {
+            all.extend(self.snapshots(namespace, &info.group)?);
+        }
+        Ok(all)
+    }
+
     /// Opens a finished snapshot; nobody removes it before it is dropped.
     ///
     /// # Errors
@@ -73,6 +87,66 @@ pub trait Repository: Debug + Send + Sync {
     /// # Errors
     /// It does not exist, is protected or in use, or cannot be removed.
     fn forget(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()>;
+
+    /// Lets nobody remove a snapshot (`protected`), or lets them again.
+    ///
+    /// # Errors
+    /// It does not exist or is in use, or nothing can be written.
+    fn set_protected(
+        &self,
+        namespace: &Namespace,
+        snapshot: &SnapshotId,
+        protected: bool,
+    ) -> anyhow::Result<()>;
+
+    /// The notes of a snapshot; empty if there are none.
+    ///
+    /// # Errors
+    /// It does not exist, or its manifest cannot be read.
+    fn notes(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<String>;
+
+    /// Writes the notes of a snapshot; empty ones are removed.
+    ///
+    /// # Errors
+    /// It does not exist, its manifest is in use or cannot be read, or nothing can be written.
+    fn set_notes(&self, namespace: &Namespace, snapshot: &SnapshotId, notes: &str) -> anyhow::Result<()>;
+
+    /// The notes of a group; empty if there are none.
+    ///
+    /// # Errors
+    /// The group does not exist, or they cannot be read.
+    fn group_notes(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<String>;
+
+    /// Writes the notes of a group, whose first line listings show; empty ones are removed.
+    ///
+    /// # Errors
+    /// It does not exist or is in use, or nothing can be written.
+    fn set_group_notes(&self, namespace: &Namespace, group: &Group, notes: &str) -> anyhow::Result<()>;
+
+    /// Gives a group to another user or token (`user@realm` or `user@realm!token`).
+    ///
+    /// # Errors
+    /// It does not exist or is in use, that is no user, or nothing can be written.
+    fn change_owner(&self, namespace: &Namespace, group: &Group, owner: &str) -> anyhow::Result<()>;
+
+    /// Makes a namespace; those around it must exist. It may exist already.
+    ///
+    /// # Errors
+    /// Its last name has more than 32 characters, the one around it does not exist, or nothing can be written.
+    fn create_namespace(&self, namespace: &Namespace) -> anyhow::Result<()>;
+
+    /// Removes a namespace with all below it; with their groups and snapshots, too, if `groups` says so.
+    ///
+    /// # Errors
+    /// It is the root or does not exist, there are groups that must stay, a snapshot is protected or in use, or something cannot be
+    /// removed.
+    fn delete_namespace(&self, namespace: &Namespace, groups: bool) -> anyhow::Result<()>;
+
+    /// How much room there is.
+    ///
+    /// # Errors
+    /// Nobody can tell.
+    fn space(&self) -> anyhow::Result<Space>;
 }
 
 /// What is to be begun.
@@ -82,32 +156,6 @@ pub struct NewSnapshot {
     pub namespace: Namespace,
     /// Group and time.
     pub snapshot: SnapshotId,
-}
-
-/// A group in a listing.
-#[derive(Clone, Debug)]
-pub struct GroupInfo {
-    /// Type and id.
-    pub group: Group,
-    /// Whom it belongs to.
-    pub owner: String,
-    /// The first line of its notes.
-    pub comment: Option<String>,
-}
-
-/// A snapshot in a listing.
-#[derive(Clone, Debug)]
-pub struct SnapshotInfo {
-    /// Group and time.
-    pub id: SnapshotId,
-    /// What its manifest says; `None` if it is not finished or the manifest cannot be read.
-    pub manifest: Option<Manifest>,
-    /// Whether there is a manifest at all.
-    pub finished: bool,
-    /// It must not be removed.
-    pub protected: bool,
-    /// Names and sizes of the files on disk, the manifest too.
-    pub files: Vec<(String, u64)>,
 }
 
 /// A finished snapshot that is open for reading.

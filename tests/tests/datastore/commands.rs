@@ -44,7 +44,7 @@ fn snapshots_are_listed() {
     let lines = store.run(&["snapshots", "host/a", "--json"]).succeeds().json();
     let expected = json!({
         "snapshot": FIRST, "time": 1, "finished": true, "size": 3, "protected": true, "verified": null, "notes": "my notes",
-        "files": [{ "name": "x.pxar.didx", "size": 3, "crypt_mode": "none" }],
+        "files": [{ "name": "x.pxar.didx", "size": 3, "crypt_mode": "none" }], "owner": "root@pam", "key": null,
     });
     assert_eq!((lines.len(), &lines[0]), (3, &expected));
     assert_eq!((&lines[2]["finished"], &lines[2]["size"]), (&json!(false), &json!(null)));
@@ -139,6 +139,8 @@ fn namespaces_and_notes() {
     assert!(store.root.join("ns/a/ns/b").is_dir());
     let long = "x".repeat(33);
     store.run(&["namespace", "create", &long]).fails(2, &["too long"]);
+    store.run(&["namespace", "delete", "a"]).succeeds();
+    assert_eq!(store.run(&["namespace", "list"]).succeeds().text(), "");
     store.run(&["notes", "host/a", "first\nsecond"]).succeeds();
     assert_eq!(store.run(&["notes", "host/a"]).succeeds().text(), "first\nsecond\n");
     store.run(&["notes", "host/a", ""]).succeeds();

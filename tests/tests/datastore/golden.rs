@@ -26,10 +26,13 @@ fn groups_and_snapshots_are_listed() {
     assert_eq!(times, expected);
     for info in &meta {
         assert!(info.finished && !info.protected);
-        let names: Vec<_> = info.files.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["index.json.blob", "tree.mpxar.didx", "tree.ppxar.didx"]);
-        let manifest = info.manifest.as_ref().expect("a manifest");
-        assert_eq!((manifest.backup_id.as_str(), manifest.files.len()), ("meta", 2));
+        let listed: Vec<_> = info.listed().map(|(name, _)| name).collect();
+        assert_eq!(listed, ["tree.ppxar.didx", "tree.mpxar.didx"]);
+        let others: Vec<_> = info.files[2..].iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(others, ["index.json.blob"]);
+        assert!(info.files.iter().all(|file| file.stored.is_some() && !file.is_missing));
+        assert_eq!(info.size, Some(info.listed().map(|(_, file)| file.size).sum()));
+        assert_eq!((info.owner.as_deref(), &info.key, &info.notes), (Some("test@pbs!tok"), &None, &None));
     }
 }
 

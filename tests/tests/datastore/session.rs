@@ -7,12 +7,14 @@ use std::thread;
 
 use pxkit::codec;
 use pxkit::crypt::Crypt;
-use pxkit::store::{Namespace, NewChunk, Repository as _, Snapshot, Stored, SyncLevel, encode_blob};
-use pxkit_core::blob::CryptMode;
+use pxkit::store::{
+    Namespace, NewChunk, NewSnapshot, Repository as _, Snapshot, Stored, SyncLevel, encode_blob,
+};
+use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::index::DynamicIndex;
 use serde_json::json;
 
-use crate::{Store, fill, new_snapshot, noise, refusal, snapshot};
+use crate::{Store, archive, fill, new_snapshot, noise, refusal, snapshot};
 
 const ROOT: fn() -> Namespace = Namespace::default;
 
@@ -42,7 +44,7 @@ fn what_is_stored_can_be_read() {
     manifest.files = vec![archive, blob];
     // Nobody sees it before it is finished.
     let infos = store.local.snapshots(&ROOT(), &id.group).expect("a group");
-    assert!(infos.len() == 1 && !infos[0].finished && infos[0].manifest.is_none());
+    assert!(infos.len() == 1 && !infos[0].finished && infos[0].size.is_none());
     assert!(refusal(store.local.open(&ROOT(), &id)).contains("in use"));
     backup.finish(&manifest).expect("finished");
 
@@ -174,6 +176,59 @@ fn groups_belong_to_somebody() {
     assert!(store.local.groups(&ROOT()).expect("readable").is_empty());
     assert_eq!(store.local.snapshots(&ROOT(), &snapshot(1).group).expect("by name").len(), 1);
     store.local.open(&ROOT(), &snapshot(1)).expect("by name");
+}
+
+#[test]
+fn owners_change() {
+    let store = Store::new();
+    let group = store.backup(1, &[b"x"]).group;
+    for bad in ["", "joe", "joe@pbs!", "a b@pbs", "joe@pbs\nroot@pam"] {
+        let said = refusal(store.local.change_owner(&ROOT(), &group, bad));
+        assert!(said.contains("is no user"), "{said}");
+    }
+    let running = store.local.begin(&new_snapshot(2)).expect("begun");
+    assert!(refusal(store.local.change_owner(&ROOT(), &group, "joe@pbs")).contains("is locked"));
+    drop(running);
+    store.local.change_owner(&ROOT(), &group, "joe@pbs!tok").expect("changed");
+    assert_eq!(store.local.groups(&ROOT()).expect("readable")[0].owner, "joe@pbs!tok");
+    assert!(refusal(store.local.begin(&new_snapshot(2)).map(drop)).contains("belongs to joe@pbs!tok"));
+    let none = "host/none".parse().expect("a group");
+    assert!(refusal(store.local.change_owner(&ROOT(), &none, "joe@pbs")).contains("no group host/none"));
+}
+
+/// All or nothing, as far as it can be known before.
+#[test]
+fn namespaces_are_removed() {
+    let store = Store::new();
+    let namespace = |text: &str| text.parse::<Namespace>().expect("a name");
+    for name in ["a", "a/b", "c"] {
+        store.local.create_namespace(&namespace(name)).expect("made");
+    }
+    let new = NewSnapshot { namespace: namespace("a/b"), ..new_snapshot(1) };
+    let backup = store.local.begin(&new).expect("begun");
+    let mut manifest = Manifest::new(new.snapshot.group.backup_type, "a", 1);
+    manifest.files.push(archive(&*backup, &[b"x"]).expect("written"));
+    backup.finish(&manifest).expect("finished");
+
+    let before = store.tree();
+    let delete = |name: &str, groups| store.local.delete_namespace(&namespace(name), groups);
+    assert!(refusal(delete("", true)).contains("root"));
+    assert!(refusal(delete("none", true)).contains("no namespace `none`"));
+    let said = refusal(delete("a", false));
+    assert!(said.contains("1 groups") && said.contains("host/a in `a/b`"), "{said}");
+    store.local.set_protected(&new.namespace, &new.snapshot, true).expect("protected");
+    assert!(refusal(delete("a", true)).contains("is protected"));
+    store.local.set_protected(&new.namespace, &new.snapshot, false).expect("unprotected");
+    let open = store.local.open(&new.namespace, &new.snapshot).expect("a snapshot");
+    assert!(refusal(delete("a", true)).contains("in use"));
+    drop(open);
+    assert_eq!(store.tree(), before);
+
+    delete("c", false).expect("it is empty");
+    assert_eq!(store.local.namespaces(&ROOT()).expect("readable").len(), 3);
+    delete("a", true).expect("removed");
+    assert_eq!(store.local.namespaces(&ROOT()).expect("readable"), [ROOT()]);
+    assert!(store.tree().iter().all(|path| path.starts_with(".chunks")), "{:?}", store.tree());
 }
 
 #[test]

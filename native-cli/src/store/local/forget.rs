@@ -1,16 +1,18 @@
-//! Removing snapshots, protecting them, notes (datastore specification 4.2, 10.4, 14).
+//! Removing snapshots and namespaces, protecting, notes (datastore specification 4.2, 10.4, 14).
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use pxkit_core::blob::Manifest;
+use pxkit_core::blob::{BackupType, Manifest};
 
 use super::Store;
 use super::disk::is_missing;
-use super::layout::{MANIFEST, PROTECTED};
+use super::group;
+use super::layout::{MANIFEST, PROTECTED, TYPES};
 use super::session::remove_snapshot;
-use super::snapshot::{is_protected, load_manifest};
+use super::snapshot::{is_protected, load_manifest, times};
 use crate::codec;
+use crate::report::check_signals;
 use crate::store::{Group, Namespace, SnapshotId};
 
 impl Store {
@@ -106,6 +108,62 @@ impl Store {
             self.disk.replace(&path, notes.as_bytes(), false)
         };
         result.with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Removes a namespace with all below it. Nothing is removed if it is known before that something must stay.
+    pub(super) fn delete_namespace(&self, namespace: &Namespace, groups: bool) -> anyhow::Result<()> {
+        if namespace.is_root() {
+            bail!("the root is the datastore itself: name a namespace in it");
+        }
+        let namespaces = group::namespaces(&self.layout, namespace)?;
+        let mut all = Vec::new();
+        for namespace in &namespaces {
+            all.extend(group::all(&self.layout, namespace)?.into_iter().map(|group| (namespace, group)));
+        }
+        if let Some((first, group)) = all.first().filter(|_| !groups) {
+            bail!(
+                "the namespace `{namespace}` is not empty: there are {} groups in it, such as {group} in \
+                `{first}`; --delete-groups removes them, too",
+                all.len()
+            );
+        }
+        let mut snapshots = Vec::new();
+        for (namespace, group) in &all {
+            for time in times(&self.layout.group(namespace, group))? {
+                let id = SnapshotId { group: group.clone(), time };
+                if is_protected(&self.layout.snapshot(namespace, &id)) {
+                    bail!("{id} in the namespace `{namespace}` is protected: nothing was removed");
+                }
+                snapshots.push((*namespace, id));
+            }
+        }
+        for (namespace, id) in &snapshots {
+            check_signals()?;
+            self.forget(namespace, id)?;
+        }
+        for (namespace, group) in &all {
+            // One that never had a snapshot, or whose lock somebody held.
+            if self.layout.group(namespace, group).is_dir() {
+                self.forget_empty_group(namespace, group)?;
+            }
+        }
+        // The inner ones go first.
+        namespaces.iter().rev().try_for_each(|namespace| self.remove_namespace(namespace))
+    }
+
+    /// Removes the directories of a namespace that is empty, and `ns` around it with the last one.
+    fn remove_namespace(&self, namespace: &Namespace) -> anyhow::Result<()> {
+        let directory = self.layout.namespace(namespace);
+        let inner = TYPES.map(BackupType::word).into_iter().chain(["ns"]).map(|name| directory.join(name));
+        for path in inner.chain([directory.clone()]) {
+            match self.disk.remove_dir(&path) {
+                Err(error) if is_missing(&error) => {}
+                result => result.with_context(|| format!("cannot remove {}", path.display()))?,
+            }
+        }
+        // Another namespace may be in it.
+        let _ = directory.parent().map(|around| self.disk.remove_dir(around));
+        Ok(())
     }
 
     fn existing(&self, namespace: &Namespace, id: &SnapshotId) -> anyhow::Result<PathBuf> {

@@ -174,6 +174,26 @@ impl Store {
         }
     }
 
+    /// Gives a group to another user or token.
+    pub(super) fn change_owner(
+        &self,
+        namespace: &Namespace,
+        group: &Group,
+        owner: &str,
+    ) -> anyhow::Result<()> {
+        let directory = self.layout.group(namespace, group);
+        if !directory.is_dir() {
+            bail!("there is no group {group} in {}", self.place(namespace));
+        }
+        if !is_auth_id(owner) {
+            bail!("`{owner}` is no user: expected USER@REALM, or USER@REALM!TOKEN");
+        }
+        let _lock = self.locks.group(namespace, group, &directory)?;
+        let file = owner_path(&directory);
+        let written = self.disk.replace(&file, format!("{owner}\n").as_bytes(), false);
+        written.with_context(|| format!("cannot write {}", file.display()))
+    }
+
     /// Removes a group that has no snapshot, with what belongs to it; whether it did.
     pub(super) fn remove_empty_group(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<bool> {
         let directory = self.layout.group(namespace, group);

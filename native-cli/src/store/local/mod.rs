@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use pxkit_core::blob::Manifest;
+use rustix::fs::statvfs;
 
 pub use chunk::{ChunkError, ChunkProblem};
 pub use fault::{Fault, Faults};
@@ -50,6 +50,7 @@ use self::session::Session;
 use self::snapshot::Opened;
 use super::{
     Backup, Group, GroupInfo, Namespace, NewSnapshot, OpenSnapshot, Repository, SnapshotId, SnapshotInfo,
+    Space,
 };
 
 /// When what is written is made to survive a power cut (5.2).
@@ -162,61 +163,6 @@ impl Local {
         layout::complete(&self.0.layout.chunks(), &self.0.disk)
     }
 
-    /// Makes a namespace; those around it must exist. It may exist already.
-    ///
-    /// # Errors
-    /// Its last name has more than 32 characters, the one around it does not exist, or nothing can be written.
-    pub fn create_namespace(&self, namespace: &Namespace) -> anyhow::Result<()> {
-        group::create_namespace(&self.0, namespace)
-    }
-
-    /// Lets nobody remove a snapshot (`protected`), or lets them again.
-    ///
-    /// # Errors
-    /// It does not exist or is in use, or nothing can be written.
-    pub fn set_protected(
-        &self,
-        namespace: &Namespace,
-        id: &SnapshotId,
-        protected: bool,
-    ) -> anyhow::Result<()> {
-        self.0.set_protected(namespace, id, protected)
-    }
-
-    /// Writes the notes of a snapshot; empty ones are removed.
-    ///
-    /// # Errors
-    /// It does not exist, its manifest is in use or cannot be read, or nothing can be written.
-    pub fn set_notes(&self, namespace: &Namespace, id: &SnapshotId, notes: &str) -> anyhow::Result<()> {
-        self.0.update_manifest(namespace, id, |manifest| {
-            if notes.is_empty() {
-                manifest.unprotected.remove("notes");
-            } else {
-                manifest.unprotected.insert("notes".to_owned(), notes.into());
-            }
-        })
-    }
-
-    /// Writes the notes of a group, whose first line listings show; empty ones are removed.
-    ///
-    /// # Errors
-    /// It does not exist or is in use, or nothing can be written.
-    pub fn set_group_notes(&self, namespace: &Namespace, group: &Group, notes: &str) -> anyhow::Result<()> {
-        self.0.set_group_notes(namespace, group, notes)
-    }
-
-    /// The notes of a group, if there are any.
-    ///
-    /// # Errors
-    /// The group does not exist, or they cannot be read.
-    pub fn group_notes(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<Option<String>> {
-        let directory = self.0.layout.group(namespace, group);
-        if !directory.is_dir() {
-            bail!("there is no group {group} in {}", self.0.place(namespace));
-        }
-        group::notes(&directory).with_context(|| format!("cannot read the notes of {group}"))
-    }
-
     /// Removes chunks that nobody uses.
     ///
     /// # Errors
@@ -234,11 +180,6 @@ impl Local {
     /// Begins a verification by `threads` threads; `now` is the time in seconds since 1970.
     pub fn verification(&self, threads: usize, now: i64) -> Verification {
         Verification::new(self.0.clone(), threads, now)
-    }
-
-    /// What the last verification of a snapshot said: whether all was well. `None` if there was none.
-    pub fn verify_state(manifest: &Manifest) -> Option<bool> {
-        upid::verify_state(manifest)
     }
 
     /// Number of chunk files and their bytes.
@@ -282,5 +223,61 @@ impl Repository for Local {
 
     fn forget(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<()> {
         self.0.forget(namespace, snapshot)
+    }
+
+    fn set_protected(
+        &self,
+        namespace: &Namespace,
+        snapshot: &SnapshotId,
+        protected: bool,
+    ) -> anyhow::Result<()> {
+        self.0.set_protected(namespace, snapshot, protected)
+    }
+
+    fn notes(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<String> {
+        let open = self.open(namespace, snapshot)?;
+        let notes = open.manifest().unprotected.get("notes").and_then(|notes| notes.as_str());
+        Ok(notes.unwrap_or_default().to_owned())
+    }
+
+    fn set_notes(&self, namespace: &Namespace, snapshot: &SnapshotId, notes: &str) -> anyhow::Result<()> {
+        self.0.update_manifest(namespace, snapshot, |manifest| {
+            if notes.is_empty() {
+                manifest.unprotected.remove("notes");
+            } else {
+                manifest.unprotected.insert("notes".to_owned(), notes.into());
+            }
+        })
+    }
+
+    fn group_notes(&self, namespace: &Namespace, group: &Group) -> anyhow::Result<String> {
+        let directory = self.0.layout.group(namespace, group);
+        if !directory.is_dir() {
+            bail!("there is no group {group} in {}", self.0.place(namespace));
+        }
+        let notes = group::notes(&directory).with_context(|| format!("cannot read the notes of {group}"))?;
+        Ok(notes.unwrap_or_default())
+    }
+
+    fn set_group_notes(&self, namespace: &Namespace, group: &Group, notes: &str) -> anyhow::Result<()> {
+        self.0.set_group_notes(namespace, group, notes)
+    }
+
+    fn change_owner(&self, namespace: &Namespace, group: &Group, owner: &str) -> anyhow::Result<()> {
+        self.0.change_owner(namespace, group, owner)
+    }
+
+    fn create_namespace(&self, namespace: &Namespace) -> anyhow::Result<()> {
+        group::create_namespace(&self.0, namespace)
+    }
+
+    fn delete_namespace(&self, namespace: &Namespace, groups: bool) -> anyhow::Result<()> {
+        self.0.delete_namespace(namespace, groups)
+    }
+
+    fn space(&self) -> anyhow::Result<Space> {
+        let space = statvfs(self.root()).with_context(|| format!("cannot look at {}", self.name()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        Ok(Space { total: bytes(space.f_blocks), free: bytes(space.f_bavail) })
     }
 }

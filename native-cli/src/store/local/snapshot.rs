@@ -1,5 +1,6 @@
 //! Snapshots that are there: listed, opened, read (datastore specification 10, 11, 14.1).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,10 @@ use super::Store;
 use super::disk::{is_missing, open_file, read_file};
 use super::layout::{MANIFEST, PROTECTED};
 use super::lock::ReaderLock;
+use super::upid::verify_state;
 use crate::codec;
 use crate::store::id::parse_time;
-use crate::store::{Group, Namespace, OpenSnapshot, SnapshotId, SnapshotInfo};
+use crate::store::{FileInfo, Group, Listed, Namespace, OpenSnapshot, SnapshotId, SnapshotInfo};
 
 /// Largest file of a blob that is read.
 const MAX_BLOB: u64 = MAX_PLAIN_SIZE + SEALED_HEADER_SIZE as u64;
@@ -37,35 +39,58 @@ pub(super) fn list(store: &Store, namespace: &Namespace, group: &Group) -> anyho
     if !directory.is_dir() {
         bail!("there is no group {group} in {}", store.place(namespace));
     }
+    let owner = super::group::owner(&directory).ok().flatten();
     let mut infos = Vec::new();
     for time in times(&directory)? {
         let id = SnapshotId { group: group.clone(), time };
         // One that vanished meanwhile is none.
-        infos.extend(describe(&store.layout.snapshot(namespace, &id), id)?);
+        infos.extend(describe(&store.layout.snapshot(namespace, &id), id, owner.as_deref())?);
     }
     Ok(infos)
 }
 
-fn describe(directory: &Path, id: SnapshotId) -> anyhow::Result<Option<SnapshotInfo>> {
+fn describe(directory: &Path, id: SnapshotId, owner: Option<&str>) -> anyhow::Result<Option<SnapshotInfo>> {
     let what = || format!("cannot list {}", directory.display());
     let entries = match fs::read_dir(directory) {
         Err(error) if is_missing(&error) => return Ok(None),
         result => result.with_context(what)?,
     };
-    let mut files = Vec::new();
+    let mut stored = BTreeMap::new();
     for entry in entries {
         let entry = entry.with_context(what)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let is_file = [".didx", ".fidx", ".blob"].iter().any(|extension| name.ends_with(extension));
         if is_file && let Ok(metadata) = entry.metadata() {
-            files.push((name, metadata.len()));
+            stored.insert(name, metadata.len());
         }
     }
-    files.sort();
-    let finished = files.iter().any(|(name, _)| name == MANIFEST);
+    let finished = stored.contains_key(MANIFEST);
     let manifest = if finished { load_manifest(directory).ok() } else { None };
-    let protected = is_protected(directory);
-    Ok(Some(SnapshotInfo { id, manifest, finished, protected, files }))
+    let mut info = SnapshotInfo {
+        id,
+        finished,
+        protected: is_protected(directory),
+        size: None,
+        files: Vec::new(),
+        notes: None,
+        verified: None,
+        owner: owner.map(str::to_owned),
+        key: None,
+    };
+    if let Some(manifest) = manifest {
+        info.size = Some(manifest.files.iter().fold(0, |sum, file| sum.saturating_add(file.size)));
+        info.notes = manifest.unprotected.get("notes").and_then(|notes| notes.as_str()).map(str::to_owned);
+        info.verified = verify_state(&manifest);
+        info.key = manifest.key_fingerprint().map(str::to_owned);
+        info.files.extend(manifest.files.into_iter().map(|file| {
+            let stored = stored.remove(&file.filename);
+            let listed = Some(Listed { size: file.size, crypt_mode: file.crypt_mode });
+            FileInfo { name: file.filename, listed, stored, is_missing: stored.is_none() }
+        }));
+    }
+    let other = |(name, size)| FileInfo { name, listed: None, stored: Some(size), is_missing: false };
+    info.files.extend(stored.into_iter().map(other));
+    Ok(Some(info))
 }
 
 /// Whether a snapshot must not be removed. What cannot be told counts as yes.
