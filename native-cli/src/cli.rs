@@ -5,6 +5,7 @@ mod generate;
 mod inspect;
 mod key;
 mod layout;
+mod run;
 mod store;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ pub use self::key::{
     MasterImport, OpenArgs, PaperFormat, Paperkey,
 };
 pub use self::layout::{Layout, List as LayoutList};
+pub use self::run::Run;
 pub use self::store::{
     CatalogArgs, ChangeOwner, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect,
     Prune, Snapshots, Status, Verify,
@@ -57,6 +59,8 @@ pub enum Command {
     Extract(Extract),
     /// Make a snapshot of directories
     Backup(Backup),
+    /// Run the jobs of the configuration: back up, prune, report
+    Run(Run),
     /// Restore an archive, an image or a small file of a snapshot
     Restore(Restore),
     /// Show what a snapshot is made of

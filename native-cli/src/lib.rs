@@ -8,6 +8,7 @@ pub mod cmd;
 pub mod codec;
 pub mod crypt;
 pub mod input;
+pub mod job;
 pub mod linux;
 pub mod output;
 pub mod pipeline;

@@ -12,6 +12,9 @@ use pxkit::{cmd, report};
 /// Wrong usage, as `sysexits.h` has it; 2 would be taken for a failure.
 const USAGE: u8 = 64;
 
+/// Something failed.
+const FAILED: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         Command::Dump(args) => cmd::dump::run(args),
         Command::Extract(args) => cmd::extract::run(args),
         Command::Backup(args) => cmd::backup::run(args),
+        Command::Run(args) => cmd::run::run(args),
         Command::Restore(args) => cmd::restore::run(args),
         Command::Files(args) => cmd::files::run(args),
         Command::Catalog(args) => cmd::catalog::run(args),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
+        Ok(Outcome::Failed) => ExitCode::from(FAILED),
         // Whoever read the text has seen enough; of an archive or an image, that could not be said.
         Err(error) if !writes_data(&cli.command) && is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
@@ -69,7 +74,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
     let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
     let _ = io::stderr().flush();
-    ExitCode::from(2)
+    ExitCode::from(FAILED)
 }
 
 /// Whether standard output may be something else than text.

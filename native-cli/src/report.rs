@@ -19,6 +19,8 @@ pub enum Outcome {
     Complete,
     /// Something was left out, and warned about.
     Incomplete,
+    /// Something failed, and that was said already.
+    Failed,
 }
 
 /// The command ended because of a signal.

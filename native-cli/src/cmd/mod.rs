@@ -23,6 +23,7 @@ pub mod notes;
 pub mod protect;
 pub mod prune;
 pub mod restore;
+pub mod run;
 pub mod snapshots;
 pub mod status;
 mod table;

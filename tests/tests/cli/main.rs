@@ -11,4 +11,5 @@ mod golden;
 mod list;
 mod progress;
 mod replace;
+mod run;
 mod select;
