@@ -5,12 +5,20 @@
 
 pub mod address;
 mod api;
+mod encode;
+mod error;
+mod limit;
+mod login;
+mod net;
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use address::{Address, AuthId};
 pub use api::Api;
+pub use encode::{Params, path_part};
+pub use error::{Lost, Refused};
 /// The fingerprint of a certificate: the SHA-256 of its DER form, written as those of keys.
 pub use pxkit_core::blob::Fingerprint;
 
@@ -86,25 +94,3 @@ impl Remote {
         &self.0
     }
 }
-
-/// The server's answer is no. Its text is the server's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// HTTP status.
-    pub status: u16,
-    /// What it says.
-    pub text: String,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, text } = self;
-        if text.is_empty() {
-            write!(f, "the server answers {status}")
-        } else {
-            write!(f, "{text} ({status})")
-        }
-    }
-}
-
-impl std::error::Error for Refused {}
