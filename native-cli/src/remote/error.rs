@@ -82,7 +82,7 @@ impl std::error::Error for Refused {}
 /// The connection is lost, or could not be had. Trying again may help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    why: String,
+    pub(super) why: String,
     /// It ended before the first answer: nothing was done, and another time is needed for the next attempt.
     pub(super) early: bool,
 }

@@ -5,12 +5,17 @@
 
 pub mod address;
 mod api;
+mod backup;
 mod encode;
 mod error;
 mod limit;
 mod login;
 mod net;
+mod previous;
+mod reader;
+mod session;
 mod tls;
+mod writer;
 
 use std::fmt;
 use std::sync::Arc;

@@ -55,9 +55,10 @@ impl ChunkReader {
     pub fn with_cache(snapshot: impl Into<Snapshot>, limit: u64) -> Self {
         release_large_buffers();
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let (cache, most_threads) = (Cache::new(limit), cores.min(THREADS));
-        let (queue, added) = (Mutex::default(), Condvar::new());
         let snapshot = snapshot.into();
+        // Those that wait for a server need no core.
+        let most_threads = if snapshot.stored().is_far() { THREADS } else { cores.min(THREADS) };
+        let (cache, queue, added) = (Cache::new(limit), Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { snapshot, cache, queue, added });
         Self { shared, threads: Mutex::default(), most_threads }
     }

@@ -189,6 +189,11 @@ pub trait OpenSnapshot: Debug + Send + Sync {
     /// # Errors
     /// It is missing or cannot be read; messages need not name it.
     fn encoded_chunk(&self, digest: &Digest, blob: &mut Vec<u8>) -> anyhow::Result<()>;
+
+    /// Whether chunks take long to come, so that many should be asked for at once.
+    fn is_far(&self) -> bool {
+        false
+    }
 }
 
 /// What became of a chunk.
