@@ -6,6 +6,7 @@ mod inspect;
 mod key;
 mod layout;
 mod run;
+mod server;
 mod store;
 
 use std::ffi::OsString;
@@ -17,6 +18,8 @@ use pxkit_core::blob::BackupType;
 use pxkit_core::reuse::Budget;
 
 use crate::cmd::backup::Spec;
+use crate::remote::environment::parse_fingerprint;
+use crate::remote::{AuthId, Fingerprint};
 use crate::store::{Namespace, SnapshotName};
 
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
@@ -28,12 +31,13 @@ pub use self::key::{
 };
 pub use self::layout::{Layout, List as LayoutList};
 pub use self::run::Run;
+pub use self::server::{Login, UploadLog, Version};
 pub use self::store::{
     CatalogArgs, ChangeOwner, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect,
     Prune, Snapshots, Status, Verify,
 };
 
-/// Creates, lists, dumps and extracts Proxmox file archives (pxar).
+/// Creates, lists, dumps and extracts Proxmox file archives (pxar); backs up to directories and to Proxmox Backup Servers.
 #[derive(Debug, Parser)]
 #[command(name = "pxkit", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(
@@ -93,6 +97,14 @@ pub enum Command {
     ChangeOwner(ChangeOwner),
     /// List, make and remove namespaces
     Namespace(NamespaceArgs),
+    /// Put the log of a backup beside its snapshot on a server
+    UploadLog(UploadLog),
+    /// Keep a ticket of a server, so that no password is needed for two hours
+    Login(Login),
+    /// Forget the ticket of a server
+    Logout(Login),
+    /// Print the version of this program, and of the server
+    Version(Version),
     /// Make a datastore, or complete one so that a server can take it over
     Init(Init),
     /// Make, show and change keys for encrypted backups
@@ -133,13 +145,53 @@ pub struct LeaveOut {
 /// Where snapshots are.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RepositoryArgs {
-    /// The directory of the datastore, as PATH or file:PATH [default: $PBS_REPOSITORY, or pxkit/store in the user's data
-    /// directory]
-    #[arg(long, value_name = "PATH")]
+    /// The directory of a datastore, as PATH or file:PATH, or a datastore on a server as [[USER@REALM[!TOKEN]@]HOST[:PORT]:]DATASTORE
+    /// [default: $PBS_REPOSITORY, or pxkit/store in the user's data directory]
+    #[arg(long, value_name = "REPOSITORY", conflicts_with_all = ["server", "datastore", "auth_id"])]
     pub repository: Option<OsString>,
-    /// The namespace in it, such as a/b [default: the root]
-    #[arg(long, value_name = "NAMESPACE", default_value = "", hide_default_value = true)]
+    /// The namespace in it, such as a/b [default: $PBS_NAMESPACE, or the root]
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        default_value = "",
+        hide_default_value = true,
+        env = "PBS_NAMESPACE",
+        hide_env = true
+    )]
     pub ns: Namespace,
+    /// The server's port [default: $PBS_PORT, or 8007]
+    #[arg(id = "server_port", long = "port", value_name = "PORT", conflicts_with = "repository", help_heading = SERVER)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: ServerArgs,
+}
+
+/// The heading of options for servers.
+const SERVER: &str = "Servers";
+
+/// How a server is reached, besides its port.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServerArgs {
+    /// The server's name or address, apart from the repository [default: $PBS_SERVER, or localhost]
+    #[arg(long, value_name = "HOST", help_heading = SERVER)]
+    pub server: Option<String>,
+    /// The name of the datastore on the server [default: $PBS_DATASTORE]
+    #[arg(long, value_name = "NAME", help_heading = SERVER)]
+    pub datastore: Option<String>,
+    /// Who asks: USER@REALM, or USER@REALM!TOKEN [default: $PBS_AUTH_ID, or root@pam]
+    #[arg(long, value_name = "USER", help_heading = SERVER)]
+    pub auth_id: Option<AuthId>,
+    /// The certificate that the server must have, by its SHA-256 [default: $PBS_FINGERPRINT, or any that the system trusts]
+    #[arg(long, value_name = "FINGERPRINT", help_heading = SERVER, value_parser = parse_fingerprint)]
+    pub fingerprint: Option<Fingerprint>,
+    /// Send and receive at most so many bytes a second each, such as 500K, 10MB or 4MiB [default: as fast as it goes]
+    #[arg(long, value_name = "BYTES", help_heading = SERVER, value_parser = bytes)]
+    pub rate: Option<u64>,
+    /// Bytes that may go at once after a pause [default: those of one second]
+    #[arg(long, value_name = "BYTES", help_heading = SERVER, value_parser = bytes, requires = "rate")]
+    pub burst: Option<u64>,
 }
 
 /// Options of how to talk.
@@ -469,4 +521,43 @@ impl From<BackupTypeArg> for BackupType {
 fn chunk_size(text: &str) -> Result<u32, String> {
     let size = text.parse::<u32>().ok().filter(|size| size.is_power_of_two() && (64..=4096).contains(size));
     size.ok_or_else(|| "expected 64, 128, 256, 512, 1024, 2048 or 4096".into())
+}
+
+/// A number of bytes, at least 1: with K, M, G or T for powers of 1000, Ki, Mi and so on for those of 1024, and B behind it or not.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a number of bytes such as 500K, 10MB, 4MiB or 1.5G".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim_start().trim_end_matches(['B', 'b']).to_ascii_lowercase();
+    let (letter, base) = unit.strip_suffix('i').map_or((&*unit, 1000.0), |letter| (letter, 1024.0));
+    let power = ["", "k", "m", "g", "t"].iter().position(|name| *name == letter).ok_or_else(wrong)?;
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit()) && !number.ends_with('.');
+    let number: f64 = number.parse().ok().filter(|_| is_number).ok_or_else(wrong)?;
+    let bytes = number * f64::powi(base, power as i32);
+    let is_sensible = (1.0..1e18).contains(&bytes) && (base < 1024.0 || power > 0);
+    if is_sensible { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, expected) in [
+            ("1", 1),
+            ("500K", 500_000),
+            ("10MB", 10_000_000),
+            ("10 mb", 10_000_000),
+            ("4MiB", 4 << 20),
+            ("1.5G", 1_500_000_000),
+            ("0.5KiB", 512),
+            ("1Ti", 1 << 40),
+        ] {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "0", "K", "-1", "1.", ".5", "1X", "1iB", "1e3", "99999999T", "1..2", "NaN"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
 }

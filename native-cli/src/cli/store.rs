@@ -101,9 +101,9 @@ pub struct Gc {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub repository: RepositoryArgs,
-    /// Remove chunks that were not used for this many minutes; fewer than 1445 rely on a file system that notes each access
-    #[arg(long, value_name = "MINUTES", default_value_t = 1445, value_parser = clap::value_parser!(u64).range(1..=2880))]
-    pub cutoff: u64,
+    /// Remove chunks that were not used for this many minutes; fewer than 1445 rely on a file system that notes each access [default: 1445]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=2880))]
+    pub cutoff: Option<u64>,
     /// Only count what would be removed
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -126,6 +126,9 @@ pub struct Verify {
     /// Threads that check chunks [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// Let the server do it, which notes the result; nothing is transferred but its log
+    #[arg(long, conflicts_with_all = ["threads", "keyfile", "keyfd", "ignore_signature", "json"])]
+    pub on_server: bool,
     /// A JSON object for each snapshot
     #[arg(long)]
     pub json: bool,

@@ -59,6 +59,6 @@ pub fn open_snapshot(
     without: WithoutKey,
 ) -> anyhow::Result<Snapshot> {
     let keyring = Keyring::for_reading(key)?;
-    let stored = name.open(&locate::open(repository)?, &repository.ns)?;
+    let stored = name.open(&*locate::open(repository)?, &repository.ns)?;
     keyring.open(stored, without, &Report::new(true))
 }

@@ -81,12 +81,12 @@ fn begin(
 
 /// As if a snapshot were begun; nothing is made, not even a datastore.
 fn rehearse(args: &Backup, new: &NewSnapshot) -> anyhow::Result<(Box<dyn store::Backup>, String)> {
-    let path = locate::path(&args.repository)?;
-    let previous = match path.join(".chunks").exists() {
-        true => last_finished(&locate::open(&args.repository)?, new)?,
-        false => None,
+    let (repository, name) = locate::rehearse(&args.repository)?;
+    let previous = match repository {
+        Some(repository) => last_finished(&*repository, new)?,
+        None => None,
     };
-    Ok((Box::new(DryRun::new(new.snapshot.clone(), previous)), path.display().to_string()))
+    Ok((Box::new(DryRun::new(new.snapshot.clone(), previous)), name))
 }
 
 /// What is to be backed up: `NAME.pxar:DIRECTORY`, `NAME.conf:FILE` or `NAME.log:FILE`.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::cli::ChangeOwner;
 use crate::report::Outcome;
-use crate::store::{Repository as _, locate};
+use crate::store::locate;
 
 /// Changes the owner of a group.
 ///

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::cli::Files;
 use crate::crypt::{Keyring, WithoutKey};
 use crate::report::{Outcome, Report};
-use crate::store::{FileInfo, Repository as _, locate};
+use crate::store::{FileInfo, locate};
 
 /// A file of a snapshot: as the manifest has it, on disk, or both.
 struct Line<'a> {
@@ -28,7 +28,7 @@ struct Line<'a> {
 /// The snapshot cannot be opened or listed, or nothing can be printed.
 pub fn run(args: &Files) -> anyhow::Result<Outcome> {
     let (store, namespace) = (locate::open(&args.repository)?, &args.repository.ns);
-    let stored = args.snapshot.open(&store, namespace)?;
+    let stored = args.snapshot.open(&*store, namespace)?;
     let snapshot = Keyring::for_reading(&args.open)?.open(stored, WithoutKey::Tell, &Report::new(true))?;
     let all = store.snapshots(namespace, &snapshot.id().group)?;
     let on_disk = all.into_iter().find(|info| info.id == *snapshot.id()).map(|info| info.files);

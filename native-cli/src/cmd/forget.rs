@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::cli::Forget;
 use crate::report::{Outcome, watch_signals};
-use crate::store::{Repository as _, locate};
+use crate::store::locate;
 
 /// Removes a snapshot.
 ///

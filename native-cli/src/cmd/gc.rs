@@ -2,13 +2,16 @@
 
 use std::io::{self, Write as _};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 
+use super::task;
 use crate::cli::Gc;
+use crate::remote::Remote;
 use crate::report::{Outcome, Report, watch_signals};
-use crate::store::{Collect, Collected, locate};
+use crate::store::locate::{self, Located};
+use crate::store::{CUTOFF, Collect, Collected, Local};
 
 /// Collects garbage.
 ///
@@ -16,11 +19,32 @@ use crate::store::{Collect, Collected, locate};
 /// The store is busy; something cannot be read that might name chunks, and nothing was removed; something cannot be removed.
 pub fn run(args: &Gc) -> anyhow::Result<Outcome> {
     watch_signals().context("cannot watch for signals")?;
-    let store = locate::open(&args.repository)?;
+    match locate::open(&args.repository)? {
+        Located::Directory(store) => in_directory(&store, args),
+        Located::Server(remote) => on_server(&remote, args),
+    }
+}
+
+/// The server does it, and decides what is old enough.
+fn on_server(remote: &Remote, args: &Gc) -> anyhow::Result<Outcome> {
+    if args.dry_run || args.cutoff.is_some() {
+        bail!(
+            "a server collects its garbage by its own rules: --dry-run and --cutoff are for datastores in directories"
+        );
+    }
+    let outcome = task::follow(remote, &remote.start_collection()?, args.json)?;
+    if args.json {
+        let printed = writeln!(io::stdout(), "{}", remote.last_collection()?);
+        printed.context("cannot write to standard output")?;
+    }
+    Ok(outcome)
+}
+
+fn in_directory(store: &Local, args: &Gc) -> anyhow::Result<Outcome> {
     let report = Report::new(args.json);
     let warn = |what: &str| report.warn(what);
     let mut collect = Collect::new(Timestamp::now().as_second(), &warn);
-    collect.cutoff = args.cutoff * 60;
+    collect.cutoff = args.cutoff.map_or(CUTOFF, |minutes| minutes * 60);
     collect.dry_run = args.dry_run;
     let collected = store.collect_garbage(&collect)?;
     let outcome = report.finish();

@@ -14,7 +14,7 @@ use crate::store::{Local, Options, locate};
 /// There is something else in the directory, or it cannot be written.
 pub fn run(args: &Init) -> anyhow::Result<Outcome> {
     watch_signals().context("cannot watch for signals")?;
-    let path = locate::path(&args.repository)?;
+    let path = locate::directory(&args.repository)?;
     let is_store = path.join(".chunks").is_dir();
     let open = if is_store { Local::open } else { Local::create };
     open(&path, Options::default())?.complete()?;

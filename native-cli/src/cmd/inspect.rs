@@ -10,14 +10,14 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use pxkit_core::blob::BackupType;
 
-use crate::cli::Inspect;
+use crate::cli::{Inspect, RepositoryArgs};
 use crate::report::{Outcome, Report, watch_signals};
 use crate::serve::place::Place;
 use crate::serve::sources::{Open, Sources, What};
-use crate::serve::{Assets, LocalTree, Server, browser};
+use crate::serve::{Assets, LocalTree, Server, ServerTree, browser};
+use crate::store::locate::{self, Located};
 use crate::store::{
-    ArchiveName, Group, Local, Namespace, OpenSnapshot, Options, Repository as _, SnapshotName, locate,
-    split_archive,
+    ArchiveName, Group, Local, Namespace, OpenSnapshot, Options, SnapshotName, split_archive,
 };
 
 /// The halves of a split archive in files.
@@ -67,22 +67,26 @@ fn show(server: &Server, report: &Report) {
 }
 
 /// Finds what the arguments name.
-struct Wanted<'a> {
-    args: &'a Inspect,
+struct Wanted {
+    located: RepositoryArgs,
     sources: Sources,
     /// Numbers of trees by the directories of their datastores.
     trees: HashMap<PathBuf, usize>,
     /// The repository, once somebody asked for it.
-    repository: Option<Local>,
+    repository: Option<Located>,
+    /// The number of its tree, if it is on a server.
+    server: Option<usize>,
 }
 
-impl<'a> Wanted<'a> {
-    fn of(args: &'a Inspect) -> anyhow::Result<Sources> {
-        let mut wanted = Self { args, sources: Sources::default(), trees: HashMap::new(), repository: None };
+impl Wanted {
+    fn of(args: &Inspect) -> anyhow::Result<Sources> {
+        let located = args.repository.located();
+        let (sources, trees) = Default::default();
+        let mut wanted = Self { located, sources, trees, repository: None, server: None };
         if args.what.is_empty()
-            && let Some(store) = locate::find(&args.repository)?
+            && let Some(repository) = locate::find(&wanted.located)?
         {
-            wanted.tree(store.root())?;
+            wanted.whole(&repository)?;
         }
         for what in &args.what {
             wanted.add(what)?;
@@ -145,7 +149,7 @@ impl<'a> Wanted<'a> {
 
     /// Adds a group, a snapshot or an archive of the repository.
     fn add_name(&mut self, text: &str) -> anyhow::Result<()> {
-        let namespace = self.args.repository.ns.clone();
+        let namespace = self.located.ns.clone();
         let what = match text.split('/').count() {
             2 => {
                 let group: Group = text.parse().with_context(|| format!("there is no file {text}"))?;
@@ -173,8 +177,7 @@ impl<'a> Wanted<'a> {
                 What::Archive(snapshot.id().clone(), archive)
             }
         };
-        let root = self.repository()?.root().to_owned();
-        let tree = self.tree(&root)?;
+        let tree = self.repository_tree()?;
         self.sources.open(tree, Open { namespace, what });
         Ok(())
     }
@@ -185,12 +188,27 @@ impl<'a> Wanted<'a> {
         name: &SnapshotName,
         namespace: &Namespace,
     ) -> anyhow::Result<Arc<dyn OpenSnapshot>> {
-        name.open(self.repository()?, namespace)
+        name.open(&**self.repository()?, namespace)
     }
 
-    fn repository(&mut self) -> anyhow::Result<&Local> {
+    /// Adds everything in a repository.
+    fn whole(&mut self, repository: &Located) -> anyhow::Result<usize> {
+        match repository {
+            Located::Directory(store) => self.tree(store.root()),
+            Located::Server(remote) => Ok(*self
+                .server
+                .get_or_insert_with(|| self.sources.add_tree(Box::new(ServerTree::new(remote.clone()))))),
+        }
+    }
+
+    fn repository_tree(&mut self) -> anyhow::Result<usize> {
+        let repository = self.repository()?.clone();
+        self.whole(&repository)
+    }
+
+    fn repository(&mut self) -> anyhow::Result<&Located> {
         if self.repository.is_none() {
-            self.repository = Some(locate::open(&self.args.repository)?);
+            self.repository = Some(locate::open(&self.located)?);
         }
         Ok(self.repository.as_ref().expect("it was just opened"))
     }

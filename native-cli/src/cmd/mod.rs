@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod key;
 pub mod layout;
 pub mod list;
+pub mod login;
 pub mod namespace;
 pub mod notes;
 pub mod protect;
@@ -27,7 +28,10 @@ pub mod run;
 pub mod snapshots;
 pub mod status;
 mod table;
+mod task;
+pub mod upload_log;
 pub mod verify;
+pub mod version;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;

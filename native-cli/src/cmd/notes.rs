@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::cli::Notes;
 use crate::report::Outcome;
-use crate::store::{Group, Repository as _, SnapshotId, locate};
+use crate::store::{Group, SnapshotId, locate};
 
 /// Shows or changes notes.
 ///

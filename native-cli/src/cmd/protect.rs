@@ -2,7 +2,7 @@
 
 use crate::cli::Protect;
 use crate::report::Outcome;
-use crate::store::{Repository as _, locate};
+use crate::store::locate;
 
 /// Lets nobody remove a snapshot (`protected`), or lets them again.
 ///

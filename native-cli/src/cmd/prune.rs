@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::cli::Prune;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::store::locate::{self, Located};
 use crate::store::prune::{Candidate, Keep, Mark, prune};
-use crate::store::{Group, Repository, SnapshotInfo, locate};
+use crate::store::{Group, Local, Repository as _, SnapshotId, SnapshotInfo};
 
 /// Removes snapshots, oldest first.
 ///
@@ -25,7 +26,16 @@ pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
     let report = Report::new(true);
     let mut failed = 0;
     for group in &groups {
-        failed += prune_group(&store, group, args, &report)?;
+        match &store {
+            Located::Directory(store) => failed += prune_group(store, group, args, &report)?,
+            // It may have another clock, and other days.
+            Located::Server(remote) => {
+                check_signals()?;
+                for (id, mark) in remote.prune(&args.repository.ns, group, &keep(args), args.dry_run)? {
+                    print(&id, mark, mark == Mark::Remove && !args.dry_run, args.json)?;
+                }
+            }
+        }
     }
     if failed > 0 {
         bail!("{failed} snapshots cannot be removed");
@@ -34,12 +44,7 @@ pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
 }
 
 /// Returns how many snapshots could not be removed although nobody uses them.
-fn prune_group(
-    store: &dyn Repository,
-    group: &Group,
-    args: &Prune,
-    report: &Report,
-) -> anyhow::Result<usize> {
+fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> anyhow::Result<usize> {
     let mut failed = 0;
     let namespace = &args.repository.ns;
     let infos = store.snapshots(namespace, group)?;
@@ -62,16 +67,20 @@ fn prune_group(
             }
             continue;
         }
-        let mut out = io::stdout().lock();
-        let printed = if args.json {
-            let value = json!({ "snapshot": id.to_string(), "mark": mark.word(), "removed": removed });
-            writeln!(out, "{value}")
-        } else {
-            writeln!(out, "{:<12} {id}", mark.word())
-        };
-        printed.context("cannot write to standard output")?;
+        print(id, mark, removed, args.json)?;
     }
     Ok(failed)
+}
+
+fn print(id: &SnapshotId, mark: Mark, removed: bool, as_json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let printed = if as_json {
+        let value = json!({ "snapshot": id.to_string(), "mark": mark.word(), "removed": removed });
+        writeln!(out, "{value}")
+    } else {
+        writeln!(out, "{:<12} {id}", mark.word())
+    };
+    printed.context("cannot write to standard output")
 }
 
 fn keep(args: &Prune) -> Keep {

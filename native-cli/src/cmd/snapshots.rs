@@ -9,7 +9,7 @@ use serde_json::json;
 use super::table;
 use crate::cli::Snapshots;
 use crate::report::Outcome;
-use crate::store::{Listed, Repository as _, SnapshotInfo, locate};
+use crate::store::{Listed, SnapshotInfo, locate};
 
 /// Lists snapshots.
 ///

@@ -8,10 +8,13 @@ use indicatif::HumanBytes;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::task;
 use crate::cli::Verify;
 use crate::crypt::{Keyring, Origin};
+use crate::remote::Remote;
 use crate::report::{Outcome, Report, watch_signals};
-use crate::store::{Group, Local, Namespace, Repository as _, SnapshotId, Verdict, Verified, locate};
+use crate::store::locate::{self, Located};
+use crate::store::{Group, Namespace, Repository, SnapshotId, Verdict, Verified};
 
 /// A group that servers leave out, because benchmarks fill it.
 const BENCHMARK: &str = "host/benchmark";
@@ -22,13 +25,43 @@ const BENCHMARK: &str = "host/benchmark";
 /// The repository cannot be read, or a snapshot is damaged.
 pub fn run(args: &Verify) -> anyhow::Result<Outcome> {
     watch_signals().context("cannot watch for signals")?;
-    let store = locate::open(&args.repository)?;
+    match locate::open(&args.repository)? {
+        Located::Server(remote) if args.on_server => on_server(&remote, args),
+        Located::Directory(store) if args.on_server => {
+            bail!("{} is a directory: there is no server that could do it", store.name())
+        }
+        store => here(&store, args),
+    }
+}
+
+/// The server does it, and notes the results.
+fn on_server(remote: &Remote, args: &Verify) -> anyhow::Result<Outcome> {
+    let (group, time) = match &args.what {
+        None => (None, None),
+        Some(what) => match what.parse::<SnapshotId>() {
+            Ok(id) => (Some(id.group), Some(id.time)),
+            Err(_) => (Some(parse_group(what)?), None),
+        },
+    };
+    let task = remote.start_verification(&args.repository.ns, group.as_ref(), time)?;
+    task::follow(remote, &task, false)
+}
+
+fn parse_group(what: &str) -> anyhow::Result<Group> {
+    what.parse().with_context(|| format!("`{what}` is neither a snapshot nor a group"))
+}
+
+fn here(store: &Located, args: &Verify) -> anyhow::Result<Outcome> {
     let keyring = keyring(args)?;
     let report = Report::new(args.json);
-    let snapshots = snapshots(&store, args, &report)?;
+    let snapshots = snapshots(&**store, args, &report)?;
     let threads =
         args.threads.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
-    let verification = store.verification(threads, Timestamp::now().as_second()).with_keyring(keyring)?;
+    let verification = match store {
+        Located::Directory(store) => store.verification(threads, Timestamp::now().as_second()),
+        Located::Server(_) => bail!("use --on-server"),
+    };
+    let verification = verification.with_keyring(keyring)?;
     let mut failed = 0;
     for (namespace, id) in &snapshots {
         let verified = verification.snapshot(namespace, id)?;
@@ -62,14 +95,17 @@ fn keyring(args: &Verify) -> anyhow::Result<Keyring> {
 }
 
 /// The snapshots that are meant, oldest first in each group.
-fn snapshots(store: &Local, args: &Verify, report: &Report) -> anyhow::Result<Vec<(Namespace, SnapshotId)>> {
+fn snapshots(
+    store: &dyn Repository,
+    args: &Verify,
+    report: &Report,
+) -> anyhow::Result<Vec<(Namespace, SnapshotId)>> {
     let root = &args.repository.ns;
     if let Some(what) = &args.what {
         if let Ok(id) = what.parse::<SnapshotId>() {
             return Ok(vec![(root.clone(), id)]);
         }
-        let group = what.parse().with_context(|| format!("`{what}` is neither a snapshot nor a group"))?;
-        return of_group(store, root, &group, report);
+        return of_group(store, root, &parse_group(what)?, report);
     }
     let mut all = Vec::new();
     for namespace in store.namespaces(root)? {
@@ -83,7 +119,7 @@ fn snapshots(store: &Local, args: &Verify, report: &Report) -> anyhow::Result<Ve
 }
 
 fn of_group(
-    store: &Local,
+    store: &dyn Repository,
     namespace: &Namespace,
     group: &Group,
     report: &Report,

@@ -7,13 +7,17 @@ pub mod address;
 mod api;
 mod backup;
 mod encode;
+pub mod environment;
 mod error;
 mod limit;
 mod login;
+mod manage;
 mod net;
 mod previous;
 mod reader;
 mod session;
+mod tasks;
+pub mod tickets;
 mod tls;
 mod writer;
 
@@ -26,6 +30,7 @@ pub use encode::{Params, path_part};
 pub use error::{Lost, Refused};
 /// The fingerprint of a certificate: the SHA-256 of its DER form, written as those of keys.
 pub use pxkit_core::blob::Fingerprint;
+pub use tasks::Ended;
 
 use crate::secret::SecretText;
 

@@ -5,7 +5,7 @@
 //! | `gate`, `secret`, `peer` | who is let in |
 //! | `route`, `place` | what a path means |
 //! | `sources` | what there is to look into |
-//! | `tree`, `local` | trees that look like datastores; the one in a local directory |
+//! | `tree`, `local`, `server` | trees that look like datastores; the one in a local directory, the one on a server |
 //! | `beneath` | opening without following symlinks |
 //! | `assets` | the inspector itself |
 //! | `respond`, `range`, `body` | responses |
@@ -35,6 +35,7 @@ pub mod range;
 mod respond;
 pub mod route;
 pub mod secret;
+mod server;
 pub mod sources;
 mod tree;
 
@@ -65,6 +66,7 @@ use self::gate::{Admitted, Gate};
 pub use self::local::LocalTree;
 use self::route::Route;
 use self::secret::Secret;
+pub use self::server::ServerTree;
 use self::sources::Sources;
 pub use self::tree::{Content, Listed, Served};
 use crate::report::{Interrupted, check_signals};

@@ -3,6 +3,7 @@
 mod cache;
 mod chunked;
 mod file;
+mod memory;
 mod reader;
 
 use std::fmt::Debug;
@@ -14,6 +15,7 @@ use pxkit_core::index::DynamicIndex;
 
 pub use chunked::{ChunkError, ChunkedArchive, Index};
 pub use file::FileSource;
+pub use memory::Memory;
 pub use reader::ChunkReader;
 
 /// Bytes that can be read anywhere, from several threads at once.

@@ -162,7 +162,8 @@ fn repositories_come_from_somewhere() {
     };
     let json = run("PBS_REPOSITORY", store.root.as_os_str(), &["snapshots", "--json"]).succeeds().json();
     assert_eq!(json.len(), 2);
-    run("PBS_REPOSITORY", "root@pam@host:store".as_ref(), &["snapshots"]).fails(2, &["on a server"]);
+    run("PBS_REPOSITORY", "root@pam@host:store".as_ref(), &["snapshots"])
+        .fails(2, &["no password for root@pam at host"]);
     run("PBS_REPOSITORY", "".as_ref(), &["snapshots"])
         .fails(2, &["no backup yet", "nowhere/.local/share/pxkit/store"]);
     let data = store.root.parent().expect("a directory").join("data");

@@ -1,6 +1,6 @@
 //! `pxkit key`: keys for encrypted backups.
 
-mod files;
+pub(crate) mod files;
 mod master;
 mod paper;
 
