@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod mutate;
 pub mod observe;
 pub mod odd;
+pub mod pbs;
 pub mod random;
 pub mod recode;
 pub mod skip;
