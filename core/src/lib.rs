@@ -12,6 +12,7 @@
 //! | [`blob`] | frames of chunks and small files, the manifest, the catalog |
 //! | [`chunk`] | where streams are cut into chunks |
 //! | [`index`] | indexes of chunked archives: reading, writing, which chunks hold a range |
+//! | [`compare`] | what differs between two entries, and what two indexes say of their contents |
 //! | [`reuse`] | what is unchanged, which of it keeps its chunks, and where they then lie |
 //! | [`layout`] | who owns which bytes of a stream; padding, what chunks hold, how two archives differ |
 //! | [`pattern`] | the glob language of exclude lists and of partial extraction |
@@ -24,6 +25,7 @@ extern crate alloc;
 pub mod access;
 pub mod blob;
 pub mod chunk;
+pub mod compare;
 pub mod decode;
 pub mod encode;
 pub mod format;

@@ -1,6 +1,7 @@
 //! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
 
 mod bench;
+mod everyday;
 mod generate;
 mod inspect;
 mod key;
@@ -23,6 +24,7 @@ use crate::remote::{AuthId, Fingerprint};
 use crate::store::{Namespace, SnapshotName};
 
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
+pub use self::everyday::Compare;
 pub use self::generate::{Completions, ManPages};
 pub use self::inspect::Inspect;
 pub use self::key::{
@@ -71,6 +73,8 @@ pub enum Command {
     Files(Files),
     /// List the names in all archives of a snapshot
     Catalog(CatalogArgs),
+    /// Show what differs between two snapshots, archives or directories
+    Compare(Compare),
     /// Show what lies where in an archive: contents, padding, chunks
     Layout(Layout),
     /// Look into archives and snapshots in the browser

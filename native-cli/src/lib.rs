@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cli;
 pub mod cmd;
 pub mod codec;
+pub mod compare;
 pub mod crypt;
 pub mod input;
 pub mod job;

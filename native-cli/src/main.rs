@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => cmd::restore::run(args),
         Command::Files(args) => cmd::files::run(args),
         Command::Catalog(args) => cmd::catalog::run(args),
+        Command::Compare(args) => cmd::compare::run(args),
         Command::Layout(args) => cmd::layout::run(args),
         Command::Inspect(args) => cmd::inspect::run(args),
         Command::Snapshots(args) => cmd::snapshots::run(args),
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
-        Ok(Outcome::Incomplete) => ExitCode::from(1),
+        Ok(Outcome::Incomplete | Outcome::Different) => ExitCode::from(1),
         Ok(Outcome::Failed) => ExitCode::from(FAILED),
         // Whoever read the text has seen enough; of an archive or an image, that could not be said.
         Err(error) if !writes_data(&cli.command) && is_unread(&error) => ExitCode::SUCCESS,

@@ -21,6 +21,8 @@ pub enum Outcome {
     Incomplete,
     /// Something failed, and that was said already.
     Failed,
+    /// What was compared is different.
+    Different,
 }
 
 /// The command ended because of a signal.

@@ -10,6 +10,7 @@ const LEVELS: &[&[&str]] = &[
     &["format"],
     &["decode", "encode", "blob", "chunk", "index"],
     &["access"],
+    &["compare"],
     &["reuse", "layout"],
     &["plan"],
 ];

@@ -18,7 +18,7 @@ pub struct Permissions {
 }
 
 /// The four objects of a default ACL; any of them may be [`NO_MASK`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DefaultAcl {
     /// Owner.
     pub user_obj: u64,
@@ -31,7 +31,7 @@ pub struct DefaultAcl {
 }
 
 /// One attribute item of an entry (specification 2.9 to 2.12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Attribute<'a> {
     /// An extended attribute.
     Xattr {

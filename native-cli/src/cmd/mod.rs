@@ -5,6 +5,7 @@ pub mod backup;
 pub mod bench;
 pub mod catalog;
 pub mod change_owner;
+pub mod compare;
 pub mod create;
 pub mod dump;
 pub mod extract;

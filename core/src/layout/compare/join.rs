@@ -2,11 +2,12 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::super::spans::Layout;
-use super::change::{Change, Comparison, Fields};
+use super::comparison::Comparison;
 use super::contents::same_contents;
 use super::metadata::{differing, link_differs};
 use super::moved::find_moved;
 use crate::access::Tree;
+use crate::compare::{Change, Fields};
 use crate::format::Kind;
 
 /// Compares two archives (see the [module](super)). Names of a directory that are not sorted are sorted here, so the order of entries does not

@@ -1,27 +1,29 @@
 use super::super::spans::Layout;
-use super::change::Fields;
 use crate::access::Tree;
-use crate::format::Kind;
+use crate::compare::{Facts, Fields};
+use crate::decode::Content;
+use crate::format::{Kind, Stat};
 
 /// What differs in the metadata of two entries of one kind.
 pub(super) fn differing(old: &Tree, a: u32, new: &Tree, b: u32) -> Fields {
-    let mut fields = Fields::NONE;
-    let ((uid, gid), (new_uid, new_gid)) = (old.owner(a), new.owner(b));
-    fields.set(Fields::SIZE, old.size(a) != new.size(b));
-    fields.set(Fields::MTIME, old.mtime(a) != new.mtime(b));
-    fields.set(Fields::MODE, old.mode(a) != new.mode(b));
-    fields.set(Fields::OWNER, uid != new_uid);
-    fields.set(Fields::GROUP, gid != new_gid);
-    fields.set(Fields::FLAGS, old.flags(a) != new.flags(b));
+    let mut fields = facts(old, a).differ(&facts(new, b));
     let attributes = (old.has_attributes(a), new.has_attributes(b));
     fields.set(Fields::ATTRIBUTES, attributes.0 != attributes.1);
     fields.set(Fields::PENDING, attributes == (true, true));
-    match old.kind(a) {
-        Kind::Symlink => fields.set(Fields::TARGET, old.target(a) != new.target(b)),
-        Kind::Device => fields.set(Fields::DEVICE, old.content(a) != new.content(b)),
-        _ => {}
-    }
     fields
+}
+
+/// What a tree knows of an entry, whatever file it is a name of.
+fn facts(tree: &Tree, id: u32) -> Facts<'_> {
+    let (uid, gid) = tree.owner(id);
+    let mode = u64::from(tree.mode(id));
+    let (target, device) = match tree.content(id) {
+        Content::Target(target) => (target, None),
+        Content::Device(device) => (&[][..], Some(device)),
+        _ => (&[][..], None),
+    };
+    let stat = Stat { mode, flags: tree.flags(id), uid, gid, mtime: tree.mtime(id) };
+    Facts { kind: tree.kind(id), stat, size: tree.size(id), target, device, link: None }
 }
 
 /// Whether only one of two entries is a hard link, or they are names of different files.

@@ -8,14 +8,15 @@
 //!
 //! Hard links are compared as the files that they are names of. Memory: 11 bytes for an entry of the new archive, 4 for one of the old.
 
-mod change;
+mod comparison;
 mod contents;
 mod join;
 mod metadata;
 mod moved;
 mod stored;
 
-pub use change::{Change, Comparison, Evidence, Fields, Sums};
+pub use crate::compare::{Change, Fields};
+pub use comparison::{Comparison, Evidence, Sums};
 pub use contents::same_contents;
 pub use join::compare;
 pub use stored::{StoredAgain, stored_again};

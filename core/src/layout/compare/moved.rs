@@ -2,10 +2,11 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::super::spans::Layout;
-use super::change::{Change, Comparison};
+use super::comparison::Comparison;
 use super::contents::same_contents;
 use super::metadata::differing;
 use crate::access::Tree;
+use crate::compare::Change;
 use crate::format::{Kind, Timestamp, u64_at};
 
 /// Finds files that were removed here and added there: first those that lie in the same chunks, then those of the same size and time of modification,

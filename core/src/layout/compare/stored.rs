@@ -1,6 +1,7 @@
 use super::super::ages::ages;
 use super::super::spans::Layout;
-use super::change::{Change, Comparison};
+use super::comparison::Comparison;
+use crate::compare::Change;
 use crate::format::Kind;
 
 /// Contents that had not changed and were stored again nevertheless: they lie in chunks that the previous archive has not got. (Whether a
