@@ -24,7 +24,7 @@ use crate::remote::{AuthId, Fingerprint};
 use crate::store::{Namespace, SnapshotName};
 
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
-pub use self::everyday::Compare;
+pub use self::everyday::{Compare, Find, Shell};
 pub use self::generate::{Completions, ManPages};
 pub use self::inspect::Inspect;
 pub use self::key::{
@@ -73,6 +73,10 @@ pub enum Command {
     Files(Files),
     /// List the names in all archives of a snapshot
     Catalog(CatalogArgs),
+    /// Find entries of an archive by their paths
+    Find(Find),
+    /// Look around in an archive and restore parts of it
+    Shell(Shell),
     /// Show what differs between two snapshots, archives or directories
     Compare(Compare),
     /// Show what lies where in an archive: contents, padding, chunks

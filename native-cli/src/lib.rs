@@ -19,6 +19,7 @@ pub mod restore;
 pub mod secret;
 pub mod select;
 pub mod serve;
+pub mod shell;
 pub mod source;
 pub mod store;
 pub mod terminal;

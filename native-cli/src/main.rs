@@ -37,6 +37,8 @@ fn main() -> ExitCode {
         Command::Restore(args) => cmd::restore::run(args),
         Command::Files(args) => cmd::files::run(args),
         Command::Catalog(args) => cmd::catalog::run(args),
+        Command::Find(args) => cmd::find::run(args),
+        Command::Shell(args) => cmd::shell::run(args),
         Command::Compare(args) => cmd::compare::run(args),
         Command::Layout(args) => cmd::layout::run(args),
         Command::Inspect(args) => cmd::inspect::run(args),

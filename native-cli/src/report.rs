@@ -40,6 +40,8 @@ impl std::error::Error for Interrupted {}
 
 /// The signal that asked the program to end, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+/// Whether a signal has come, so that the next one ends the program.
+static IS_SECOND: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Lets SIGINT and SIGTERM end long work cleanly from here on; a second one ends it at once. Only for work that would leave
 /// traces: what only prints is ended by a signal as any program is, also while it waits for a reader.
@@ -53,7 +55,7 @@ pub fn watch_signals() -> io::Result<()> {
     if WATCHING.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
-    let second = Arc::new(AtomicBool::new(false));
+    let second = &*IS_SECOND;
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal finds the flag unset, the second one ends the program.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, second.clone())?;
@@ -61,6 +63,14 @@ pub fn watch_signals() -> io::Result<()> {
         signal_hook::flag::register_usize(signal, SIGNAL.clone(), signal as usize)?;
     }
     Ok(())
+}
+
+/// Forgets that SIGINT ended some work, for programs with which that is not the end.
+pub fn forget_interrupt() {
+    let interrupt = signal_hook::consts::SIGINT as usize;
+    if SIGNAL.compare_exchange(interrupt, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        IS_SECOND.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Ends the work if a signal asked for it.

@@ -1,5 +1,9 @@
-//! Which entries a command is about: patterns over paths, where what is below a matched directory is matched, too.
+//! Which entries a command is about: patterns over paths, where what is below a matched directory is matched, too; and what is searched for.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use anyhow::anyhow;
 use pxkit_core::decode::Entry;
 use pxkit_core::format::Kind;
 use pxkit_core::pattern::{MatchType, Pattern, decide};
@@ -54,5 +58,71 @@ impl Selection {
     /// Leaves the innermost directory.
     pub fn leave(&mut self) {
         self.levels.pop();
+    }
+}
+
+/// What is searched for: paths, by themselves. A text without any of `*?[\\` that does not start with `/` is looked for anywhere in a path; everything else is a
+/// pattern.
+#[derive(Debug)]
+pub struct Search {
+    terms: Vec<Term>,
+}
+
+#[derive(Debug)]
+enum Term {
+    Text(Vec<u8>),
+    Pattern(Pattern),
+}
+
+impl Search {
+    /// Searches for what any of these finds; a pattern with `!` in front takes back.
+    ///
+    /// # Errors
+    /// A pattern is malformed.
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a OsStr>) -> anyhow::Result<Self> {
+        let term = |text: &OsStr| {
+            let bytes = text.as_bytes();
+            let is_pattern = bytes.iter().any(|byte| b"*?[\\".contains(byte)) || bytes.starts_with(b"/");
+            if !is_pattern && !bytes.starts_with(b"!") && !bytes.is_empty() {
+                return Ok(Term::Text(bytes.to_vec()));
+            }
+            let pattern = Pattern::parse(bytes, MatchType::Include);
+            pattern
+                .map(Term::Pattern)
+                .map_err(|error| anyhow!("the pattern {} is malformed: {error}", text.display()))
+        };
+        Ok(Self { terms: texts.into_iter().map(term).collect::<anyhow::Result<_>>()? })
+    }
+
+    /// Whether a path, which starts with a slash, is found: the last term that matches decides.
+    pub fn finds(&self, path: &[u8], is_dir: bool) -> bool {
+        let decisions = self.terms.iter().rev().filter_map(|term| match term {
+            Term::Text(text) => {
+                let is_found = path.windows(text.len()).any(|part| part == text);
+                is_found.then_some(MatchType::Include)
+            }
+            Term::Pattern(pattern) => decide([pattern], path, || is_dir),
+        });
+        decisions.into_iter().next() == Some(MatchType::Include)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_patterns_are_told_apart() {
+        let finds = |terms: &[&str], path: &str| {
+            Search::new(terms.iter().map(OsStr::new)).unwrap().finds(path.as_bytes(), false)
+        };
+        assert!(finds(&["ssh"], "/etc/ssh/config"));
+        assert!(finds(&["etc/s"], "/etc/ssh/config"));
+        assert!(!finds(&["sshd"], "/etc/ssh/config"));
+        assert!(finds(&["*.conf"], "/etc/a.conf") && !finds(&["*.conf"], "/etc/a.conf/b"));
+        assert!(finds(&["/etc/a"], "/etc/a") && !finds(&["/etc/a"], "/x/etc/a"));
+        assert!(!finds(&["*.conf", "!/etc/**"], "/etc/a.conf"));
+        assert!(finds(&["!*.conf", "etc"], "/etc/a.conf"));
+        assert!(Search::new([OsStr::new("[")]).is_err());
     }
 }

@@ -200,7 +200,8 @@ impl Lines {
         quote(out, &self.buffer)
     }
 
-    fn time(&mut self, time: Timestamp) -> &str {
+    /// A time in the local zone.
+    pub fn time(&mut self, time: Timestamp) -> &str {
         if self.last.as_ref().is_none_or(|(secs, _)| *secs != time.secs) {
             let text = match jiff::Timestamp::from_second(time.secs) {
                 Ok(stamp) => stamp.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),

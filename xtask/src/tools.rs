@@ -80,7 +80,7 @@ impl Tool {
 }
 
 /// Programs that tests and tools call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     CLANG,
     ("setfacl", "acl"),
     ("setfattr", "attr"),
@@ -89,6 +89,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("losetup", "mount"),
     ("python3", "python3"),
     ("diff", "diffutils"),
+    ("rsync", "rsync"),
     ("xz", "xz-utils"),
     ("c++", "g++"),
 ];

@@ -34,9 +34,19 @@ pub fn open(
     key: &OpenArgs,
     needs: Needs,
 ) -> anyhow::Result<Opened> {
+    Ok(open_with_reader(argument, payload_input, repository, key, needs)?.opened)
+}
+
+fn open_with_reader(
+    argument: &Path,
+    payload_input: Option<&Path>,
+    repository: &RepositoryArgs,
+    key: &OpenArgs,
+    needs: Needs,
+) -> anyhow::Result<Single> {
     let is_file = || argument.symlink_metadata().is_ok();
     let Some(names) = argument.to_str().and_then(split_archive).filter(|_| !is_file()) else {
-        return Opened::file(argument, payload_input);
+        return Ok(Single { opened: Opened::file(argument, payload_input)?, stored: None });
     };
     let text = argument.display();
     let (snapshot, archive) = names.with_context(|| format!("there is no file {text}"))?;
@@ -45,7 +55,57 @@ pub fn open(
     }
     let snapshot = open_snapshot(&snapshot, repository, key, WithoutKey::Refuse)?;
     let archive = ArchiveName::find(snapshot.manifest(), archive)?;
-    Opened::stored(&Arc::new(ChunkReader::new(snapshot)), &archive, needs == Needs::Contents)
+    let reader = Arc::new(ChunkReader::new(snapshot));
+    let opened = Opened::stored(&reader, &archive, needs == Needs::Contents)?;
+    Ok(Single { opened, stored: Some((reader, archive)) })
+}
+
+/// As [`open`], but a snapshot, too, if it has only one file archive.
+///
+/// # Errors
+/// Those of [`open`]; it has none, or several.
+pub fn open_single(
+    argument: &Path,
+    payload_input: Option<&Path>,
+    repository: &RepositoryArgs,
+    key: &OpenArgs,
+    needs: Needs,
+) -> anyhow::Result<Single> {
+    let name = argument.to_str().and_then(|text| text.parse::<SnapshotName>().ok());
+    let Some(name) = name.filter(|_| argument.symlink_metadata().is_err()) else {
+        return open_with_reader(argument, payload_input, repository, key, needs);
+    };
+    let snapshot = open_snapshot(&name, repository, key, WithoutKey::Refuse)?;
+    let archive = single_archive(&snapshot)?;
+    let reader = Arc::new(ChunkReader::new(snapshot));
+    let opened = Opened::stored(&reader, &archive, needs == Needs::Contents)?;
+    Ok(Single { opened, stored: Some((reader, archive)) })
+}
+
+/// An archive that was opened, and where it comes from if that is a snapshot.
+#[derive(Debug)]
+pub struct Single {
+    /// The archive.
+    pub opened: Opened,
+    /// The snapshot, and which archive of it that is.
+    pub stored: Option<(Arc<ChunkReader>, ArchiveName)>,
+}
+
+/// The only file archive of a snapshot.
+///
+/// # Errors
+/// It has none, or several: then one must be named.
+pub fn single_archive(snapshot: &Snapshot) -> anyhow::Result<ArchiveName> {
+    let (manifest, id) = (snapshot.manifest(), snapshot.id());
+    let names = manifest.files.iter().map(|file| &*file.filename);
+    let mut names = names.filter(|name| name.ends_with(".mpxar.didx") || name.ends_with(".pxar.didx"));
+    match (names.next(), names.next()) {
+        (Some(name), None) => ArchiveName::find(manifest, name),
+        (None, _) => bail!("{id} has no file archive"),
+        (Some(first), Some(_)) => {
+            bail!("{id} has several archives: name one, such as {id}/{}", first.trim_end_matches(".didx"))
+        }
+    }
 }
 
 /// Opens a snapshot with its key, if its signature is what it should be.

@@ -4,21 +4,18 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use pxkit_core::blob::{Catalog, CatalogKind, Table};
+use pxkit_core::blob::CatalogKind;
 use pxkit_core::decode::{Entry, Event};
 use pxkit_core::format::{Kind, mode};
 
 use super::argument::open_snapshot;
 use crate::cli::CatalogArgs;
 use crate::crypt::WithoutKey;
-use crate::input::{EntryReader, Opened};
+use crate::input::{CatalogReader, EntryReader, Opened};
 use crate::report::{Outcome, Report, check_signals};
-use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
+use crate::source::ChunkReader;
 use crate::store::{ArchiveName, Snapshot};
 use crate::text::Lines;
-
-/// The catalog in a manifest.
-const CATALOG: &str = "catalog.pcat1.didx";
 
 /// Prints the names in a snapshot.
 ///
@@ -37,9 +34,9 @@ fn print(snapshot: Snapshot, out: &mut impl Write) -> anyhow::Result<Outcome> {
     let reader = Arc::new(ChunkReader::new(snapshot));
     let report = Report::new(true);
     let mut printer = Printer { out, lines: Lines::new(), path: b".".to_vec() };
-    if manifest.file(CATALOG).is_some() {
-        let source = ChunkedArchive::open(reader, CATALOG)?;
-        printer.catalog(&source).with_context(|| format!("cannot read {CATALOG}"))?;
+    if manifest.file(CatalogReader::NAME).is_some() {
+        let read = CatalogReader::open(reader).and_then(|catalog| printer.catalog(&catalog));
+        read.with_context(|| format!("cannot read {}", CatalogReader::NAME))?;
         return Ok(report.finish());
     }
     let mut names: Vec<&str> = manifest.files.iter().map(|file| &*file.filename).collect();
@@ -73,15 +70,10 @@ struct Level {
 }
 
 impl<W: Write> Printer<'_, W> {
-    fn catalog(&mut self, source: &ChunkedArchive) -> anyhow::Result<()> {
-        let size = source.size();
-        let (mut first, mut last) = ([0; 8], [0; 8]);
-        source.read_exact_at(&mut first, 0)?;
-        source.read_exact_at(&mut last, size.saturating_sub(8))?;
-        let catalog = Catalog::open(size, &first, &last)?;
-        // Tables do not overlap in a catalog; in one that was made to be printed for ever they do.
-        let mut budget = size;
-        let mut levels = vec![Level { names: table(&catalog, source, catalog.root, &mut budget)?, above: 1 }];
+    fn catalog(&mut self, catalog: &CatalogReader) -> anyhow::Result<()> {
+        let mut budget = catalog.budget();
+        let names = catalog.table(catalog.root(), &mut budget)?.into_iter();
+        let mut levels = vec![Level { names, above: 1 }];
         while let Some(level) = levels.last_mut() {
             let Some((name, kind)) = level.names.next() else {
                 self.path.truncate(level.above);
@@ -95,7 +87,7 @@ impl<W: Write> Printer<'_, W> {
             let (letter, content) = letter_of(kind);
             self.lines.catalog(self.out, letter, &self.path, content)?;
             if let CatalogKind::Directory { table: start } = kind {
-                levels.push(Level { names: table(&catalog, source, start, &mut budget)?, above });
+                levels.push(Level { names: catalog.table(start, &mut budget)?.into_iter(), above });
             } else {
                 self.path.truncate(above);
             }
@@ -130,32 +122,6 @@ impl<W: Write> Printer<'_, W> {
         }
         Ok(())
     }
-}
-
-/// The names in the table at `start`.
-fn table(
-    catalog: &Catalog,
-    source: &ChunkedArchive,
-    start: u64,
-    budget: &mut u64,
-) -> anyhow::Result<std::vec::IntoIter<(Vec<u8>, CatalogKind)>> {
-    let read = |range: std::ops::Range<u64>| {
-        let mut bytes = Vec::new();
-        source.pass(range, &mut Vec::new(), &mut |piece| {
-            bytes.extend_from_slice(piece);
-            Ok(())
-        })?;
-        anyhow::Ok(bytes)
-    };
-    let body = catalog.extent(start, &read(catalog.head(start))?)?;
-    match budget.checked_sub(body.end - body.start) {
-        Some(rest) => *budget = rest,
-        None => bail!("offset {start}: tables of the catalog overlap"),
-    }
-    let bytes = read(body.clone())?;
-    let entries = Table::parse(start, body.start, &bytes)?.entries();
-    let names: Vec<_> = entries.map(|entry| (entry.name.to_vec(), entry.kind)).collect();
-    Ok(names.into_iter())
 }
 
 fn letter_of(kind: CatalogKind) -> (char, Option<(u64, i64)>) {

@@ -1,5 +1,6 @@
 //! Archives as input: windows over files, pipes and chunks, decoders over them, random access, and what kind of file it is.
 
+mod catalog;
 mod laid_out;
 mod payload;
 mod readers;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use pxkit_core::format::ItemType;
 
+pub use catalog::{CatalogNames, CatalogReader};
 pub use laid_out::LaidOut;
 pub use payload::{Payload, RandomAccess};
 pub use readers::{EntryReader, ItemReader};

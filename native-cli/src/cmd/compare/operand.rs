@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use pxkit_core::blob::CryptMode;
 
 use crate::cli::Compare;
-use crate::cmd::argument::{self, Needs, open_snapshot};
+use crate::cmd::argument::{self, Needs, open_snapshot, single_archive};
 use crate::compare::Side;
 use crate::crypt::{WithoutKey, master};
 use crate::input::Opened;
@@ -61,19 +61,8 @@ impl Operand {
             Self::Tree(side) => return Ok(side),
             Self::Snapshot(stored) => stored,
         };
-        let members = members(&stored)?;
-        let mut trees = members.iter().filter_map(|(name, member)| match member {
-            Member::Tree(archive) => Some((name, archive)),
-            _ => None,
-        });
-        match (trees.next(), trees.next()) {
-            (Some((_, archive)), None) => stored.side(archive),
-            (None, _) => bail!("{} has no file archive", stored.0.snapshot().id()),
-            (Some((first, _)), Some(_)) => {
-                let id = stored.0.snapshot().id();
-                bail!("{id} has several archives: name one, such as {id}/{first}")
-            }
-        }
+        let archive = single_archive(stored.0.snapshot())?;
+        stored.side(&archive)
     }
 }
 

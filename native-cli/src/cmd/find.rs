@@ -1,0 +1,112 @@
+//! `pxkit find`: entries of an archive by their paths, from the metadata alone.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+
+use anyhow::{Context as _, bail};
+use pxkit_core::decode::{Entry, Event};
+use pxkit_core::format::{Kind, mode};
+
+use super::argument::{self, Needs};
+use crate::cli::Find;
+use crate::input::{EntryReader, Opened};
+use crate::report::{Outcome, Report, check_signals};
+use crate::select::Search;
+use crate::text::Lines;
+
+/// Letters of types, as `find` has them, and `h` for further names of files.
+const TYPES: &str = "fdlhbcps";
+
+/// Finds entries.
+///
+/// # Errors
+/// A pattern or type is malformed; the archive cannot be read or is damaged.
+pub fn run(args: &Find) -> anyhow::Result<Outcome> {
+    let types = args.types.as_deref().unwrap_or(TYPES).replace(',', "");
+    if let Some(unknown) = types.chars().find(|&letter| !TYPES.contains(letter)) {
+        bail!("there is no type {unknown:?}; the letters are {TYPES}");
+    }
+    let search = Search::new(args.patterns.iter().map(OsString::as_os_str))?;
+    let single = argument::open_single(&args.source, None, &args.repository, &args.open, Needs::Metadata)?;
+    let Opened { name, stream, .. } = single.opened.archive()?;
+    let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut finding = Finding { args, search, types, out, lines: Lines::new() };
+    let report = Report::new(true);
+    let result = finding.run(EntryReader::new(stream), &report);
+    finding.out.flush().context("cannot write to standard output")?;
+    result.with_context(|| format!("cannot search {name}"))?;
+    Ok(report.finish())
+}
+
+struct Finding<'a, W> {
+    args: &'a Find,
+    search: Search,
+    types: String,
+    out: W,
+    lines: Lines,
+}
+
+impl<W: Write> Finding<'_, W> {
+    fn run(&mut self, mut reader: EntryReader, report: &Report) -> anyhow::Result<()> {
+        let mut path = Vec::new();
+        loop {
+            match reader.step()? {
+                Event::Entry(entry) => {
+                    path.clear();
+                    path.push(b'/');
+                    path.extend_from_slice(entry.path);
+                    if self.takes(&entry) && self.search.finds(&path, entry.kind == Kind::Directory) {
+                        self.print(&entry, &path).context("cannot write to standard output")?;
+                    }
+                }
+                Event::Skip(bytes) => {
+                    check_signals()?;
+                    reader.skip(bytes)?;
+                }
+                Event::End => break,
+                Event::Need(_) | Event::Leave { .. } | Event::Version(_) | Event::Prelude { .. } => {}
+            }
+        }
+        for finding in reader.warnings() {
+            report.warn(format_args!("offset {}: {}", finding.offset, finding.what));
+        }
+        Ok(())
+    }
+
+    /// Whether it is as the filters want it.
+    fn takes(&self, entry: &Entry<'_>) -> bool {
+        let Find { size, newer, .. } = self.args;
+        let mtime = entry.stat.mtime;
+        self.types.contains(letter_of(entry))
+            && size.is_none_or(|size| entry.kind == Kind::File && size.takes(entry.size()))
+            && newer.is_none_or(|newer| {
+                // Of a time before 1970 the fraction counts backwards in a timestamp, forwards in an archive.
+                let nanos = i128::from(mtime.secs) * 1_000_000_000 + i128::from(mtime.nanos);
+                entry.kind != Kind::Hardlink && nanos > newer.as_nanosecond()
+            })
+    }
+
+    fn print(&mut self, entry: &Entry<'_>, path: &[u8]) -> io::Result<()> {
+        if self.args.print0 {
+            self.out.write_all(path)?;
+            return self.out.write_all(b"\0");
+        }
+        if self.args.json {
+            return self.lines.json(&mut self.out, entry);
+        }
+        self.lines.long(&mut self.out, entry)
+    }
+}
+
+fn letter_of(entry: &Entry<'_>) -> char {
+    match entry.kind {
+        Kind::File => 'f',
+        Kind::Directory => 'd',
+        Kind::Symlink => 'l',
+        Kind::Hardlink => 'h',
+        Kind::Fifo => 'p',
+        Kind::Socket => 's',
+        Kind::Device if entry.stat.mode & mode::TYPE == mode::BLOCK => 'b',
+        Kind::Device => 'c',
+    }
+}

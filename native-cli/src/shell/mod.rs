@@ -1,0 +1,79 @@
+//! A shell inside an archive: look around, select, restore.
+//!
+//! [`Shell`] knows the commands and where one is; it gets lines, and writes to whatever it is given. [`Archive`] answers what is in a directory, from the
+//! catalog if there is one for this archive, else from its metadata. [`run`] reads lines, from a terminal with editing, history and completion
+//! (`terminal`), else as they come.
+
+mod archive;
+mod commands;
+mod path;
+mod stat;
+mod terminal;
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+
+use anyhow::Context as _;
+
+pub use archive::{Archive, Name, open_catalog};
+pub use commands::{COMMANDS, Shell};
+
+use crate::report::{Interrupted, Outcome, check_signals, forget_interrupt};
+
+/// What a command means for the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It goes on.
+    Line,
+    /// It was asked to end.
+    Exit,
+}
+
+/// Reads commands from standard input until they end or one says so. Errors of commands are told and do not end it; what did not come from a terminal then has another exit
+/// status.
+///
+/// # Errors
+/// Standard input cannot be read, or the end by SIGTERM.
+pub fn run(archive: Archive) -> anyhow::Result<Outcome> {
+    let mut shell = Shell::new(archive);
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        return terminal::run(shell).map(|()| Outcome::Complete);
+    }
+    let (mut is_complete, mut line) = (true, Vec::new());
+    let mut input = io::stdin().lock();
+    loop {
+        line.clear();
+        if input.read_until(b'\n', &mut line).context("cannot read standard input")? == 0 {
+            break;
+        }
+        match execute(&mut shell, &String::from_utf8_lossy(&line)) {
+            Ok(Next::Line) => {}
+            Ok(Next::Exit) => break,
+            Err(error) => {
+                check_signals()?;
+                tell(&error);
+                is_complete = false;
+            }
+        }
+    }
+    Ok(if is_complete { Outcome::Complete } else { Outcome::Incomplete })
+}
+
+/// Runs one line.
+fn execute(shell: &mut Shell, line: &str) -> anyhow::Result<Next> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let result = shell.execute(line, &mut out);
+    // Who closed the other end has seen enough.
+    let flushed = out.flush().context("cannot write to standard output");
+    result.and_then(|next| flushed.map(|()| next))
+}
+
+/// Tells of an error that does not end the shell; an interrupted command is no error.
+fn tell(error: &anyhow::Error) {
+    if matches!(check_signals(), Err(Interrupted(signal)) if signal == signal_hook::consts::SIGINT) {
+        forget_interrupt();
+        let _ = writeln!(io::stderr(), "interrupted");
+        return;
+    }
+    let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
+    let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
+}

@@ -1,0 +1,4 @@
+//! Commands for the days between making backups and needing them.
+
+mod compare;
+mod count;
