@@ -77,7 +77,9 @@ impl<W: Write> Finding<'_, W> {
     fn takes(&self, entry: &Entry<'_>) -> bool {
         let Find { size, newer, .. } = self.args;
         let mtime = entry.stat.mtime;
-        self.types.contains(letter_of(entry))
+        // The root itself is never meant.
+        entry.depth > 0
+            && self.types.contains(letter_of(entry))
             && size.is_none_or(|size| entry.kind == Kind::File && size.takes(entry.size()))
             && newer.is_none_or(|newer| {
                 // Of a time before 1970 the fraction counts backwards in a timestamp, forwards in an archive.
