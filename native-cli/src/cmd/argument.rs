@@ -103,7 +103,8 @@ pub fn single_archive(snapshot: &Snapshot) -> anyhow::Result<ArchiveName> {
         (Some(name), None) => ArchiveName::find(manifest, name),
         (None, _) => bail!("{id} has no file archive"),
         (Some(first), Some(_)) => {
-            bail!("{id} has several archives: name one, such as {id}/{}", first.trim_end_matches(".didx"))
+            let base = first.split_once('.').map_or(first, |(base, _)| base);
+            bail!("{id} has several archives: name one, such as {id}/{base}.pxar")
         }
     }
 }

@@ -93,6 +93,14 @@ impl Archive {
         found.with_context(|| format!("there is no {}", shown(&[b"/", path].concat())))
     }
 
+    /// Whether there is a directory at a path.
+    ///
+    /// # Errors
+    /// There is nothing; those of [`Archive::find`].
+    pub fn is_directory(&self, path: &[u8]) -> anyhow::Result<bool> {
+        Ok(self.list_from_catalog(path).is_some() || self.entry(path)?.directory.is_some())
+    }
+
     /// The names of a directory, in the order of the archive.
     ///
     /// # Errors

@@ -135,8 +135,7 @@ impl Shell {
     fn cd(&mut self, arguments: &[String], _: &mut dyn Write) -> anyhow::Result<Next> {
         ensure!(arguments.len() <= 1, "usage: cd [DIRECTORY]");
         let path = arguments.first().map_or(Vec::new(), |argument| self.resolve(argument));
-        let found = self.archive.entry(&path)?;
-        ensure!(found.directory.is_some(), "{} is no directory", shown(&[b"/", &*path].concat()));
+        ensure!(self.archive.is_directory(&path)?, "{} is no directory", shown(&[b"/", &*path].concat()));
         self.directory = path;
         Ok(Next::Line)
     }
@@ -145,9 +144,8 @@ impl Shell {
         let here = [String::new()];
         for argument in if arguments.is_empty() { &here } else { arguments } {
             let path = self.resolve(argument);
-            let found = self.archive.entry(&path)?;
-            if found.directory.is_none() {
-                writeln!(out, "{}", shown(&found.node.name))?;
+            if !self.archive.is_directory(&path)? {
+                writeln!(out, "{}", shown(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))?;
                 continue;
             }
             if arguments.len() > 1 {

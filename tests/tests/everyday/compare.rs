@@ -329,7 +329,7 @@ fn the_verdicts_of_diff_and_rsync() {
                 same(&a, &right);
             }
             _ => {
-                let mode = if seed % 8 == 3 { "metadata" } else { "legacy" };
+                let mode = if seed % 8 == 3 { "data" } else { "legacy" };
                 for (tree, time) in [(&a, "1767225600"), (&b, "1767225601")] {
                     let spec = format!("root.pxar:{}", tree.display());
                     let args: [&dyn AsRef<std::ffi::OsStr>; 8] = [

@@ -85,6 +85,7 @@ fn lines_are_edited_completed_and_remembered() {
     session.types("ls ../dir\t\t");
     session.sees("dir0/");
     session.sees("dir2/");
+    session.sees("> ls ../dir");
     // Ctrl-C gives the line up, and nothing else.
     session.types("\x03");
     session.sees("pxar:/dir2 > ");
