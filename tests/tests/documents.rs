@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 /// The tables, and where tests are that are named without a path.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
     ("docs/src/format/conformance.md", "tests/tests/rules"),
     ("docs/src/datastore/conformance.md", "tests/tests/datastore"),
     ("docs/src/change-detection-rules.md", "tests/tests/history"),
+    ("docs/src/server-rules.md", "tests/tests/server"),
 ];
 
 #[test]

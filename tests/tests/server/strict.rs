@@ -22,9 +22,15 @@ fn start() -> Server {
 }
 
 fn backup(server: &Server, id: &str, time: i64) -> Session {
-    let raw = Raw::new(server, server.token());
     let call = format!("GET /api2/json/backup?{}", query("host", id, time));
-    raw.upgrade(&call, BACKUP).unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    loop {
+        match Raw::new(server, server.token()).upgrade(&call, BACKUP) {
+            Ok(session) => return session,
+            // The lock of the session before goes with its connection.
+            Err((_, why)) if why.contains("group lock") => std::thread::yield_now(),
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
 }
 
 fn refused(server: &Server, user: &User, path: &str, protocol: &str) -> (u16, String) {
