@@ -1,6 +1,7 @@
 //! `pxkit verify`: whether snapshots are complete and undamaged.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, bail};
@@ -14,7 +15,7 @@ use crate::crypt::{Keyring, Origin};
 use crate::remote::Remote;
 use crate::report::{Outcome, Report, watch_signals};
 use crate::store::locate::{self, Located};
-use crate::store::{Group, Namespace, Repository, SnapshotId, Verdict, Verified};
+use crate::store::{Group, Namespace, Repository, SnapshotId, Verdict, Verification, Verified};
 
 /// A group that servers leave out, because benchmarks fill it.
 const BENCHMARK: &str = "host/benchmark";
@@ -59,7 +60,7 @@ fn here(store: &Located, args: &Verify) -> anyhow::Result<Outcome> {
         args.threads.map_or_else(|| thread::available_parallelism().map_or(1, Into::into), usize::from);
     let verification = match store {
         Located::Directory(store) => store.verification(threads, Timestamp::now().as_second()),
-        Located::Server(_) => bail!("use --on-server"),
+        Located::Server(remote) => Verification::of(Arc::new(remote.clone()), threads),
     };
     let verification = verification.with_keyring(keyring)?;
     let mut failed = 0;
@@ -76,8 +77,11 @@ fn here(store: &Located, args: &Verify) -> anyhow::Result<Outcome> {
         printed.context("cannot write to standard output")?;
     }
     if failed > 0 {
-        let aside = verification.set_aside();
-        bail!("{failed} of {} snapshots are damaged; {aside} damaged chunks were set aside", snapshots.len());
+        let aside = match store {
+            Located::Directory(_) => format!("; {} damaged chunks were set aside", verification.set_aside()),
+            Located::Server(_) => String::new(),
+        };
+        bail!("{failed} of {} snapshots are damaged{aside}", snapshots.len());
     }
     Ok(outcome)
 }

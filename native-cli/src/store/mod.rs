@@ -14,6 +14,7 @@ mod names;
 mod new;
 pub mod prune;
 mod snapshot;
+pub mod verify;
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -25,14 +26,15 @@ use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub(crate) use id::is_safe;
 pub use id::{Group, Namespace, ParseError, SnapshotId};
+use local::Index;
 pub use listing::{FileInfo, GroupInfo, Listed, SnapshotInfo, Space};
 pub use local::{
     CUTOFF, ChunkError, ChunkProblem, Collect, Collected, Fault, Faults, Local, Options, Server, SyncLevel,
-    Verdict, Verification, Verified,
 };
 pub use names::{ArchiveName, SnapshotName, split_archive};
 pub use new::{NewChunk, encode_blob};
 pub use snapshot::Snapshot;
+pub use verify::{Verdict, Verification, Verified};
 
 /// Where snapshots are kept.
 pub trait Repository: Debug + Send + Sync {

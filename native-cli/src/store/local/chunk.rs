@@ -1,21 +1,20 @@
 //! Chunks: read, looked up, inserted, set aside (datastore specification 5).
 
-use std::cell::RefCell;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use pxkit_core::blob::{CryptMode, Frame, MAX_ENCODED_SIZE, PLAIN_HEADER_SIZE};
+use pxkit_core::blob::{Frame, MAX_ENCODED_SIZE, PLAIN_HEADER_SIZE};
 use pxkit_core::format::Digest;
 
 use super::SyncLevel;
 use super::disk::{Disk, Temp, is_missing, is_regular, look, open_file};
 use super::layout::chunk_path;
 use super::process::Process;
-use crate::codec::{self, DecodeError};
-use crate::crypt::EncryptionKey;
+use crate::codec::DecodeError;
+use crate::store::verify::Chunks;
 use crate::store::{NewChunk, Stored};
 
 /// A chunk cannot be had.
@@ -64,11 +63,6 @@ pub(super) struct ChunkStore {
     pub sync: SyncLevel,
 }
 
-thread_local! {
-    /// Encoded bytes of the chunk that a thread reads.
-    static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 impl ChunkStore {
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.directory.join(chunk_path(digest))
@@ -83,40 +77,6 @@ impl ChunkStore {
             Ok(()) if blob.is_empty() => Err(wrap(ChunkProblem::Empty)),
             Ok(()) => Ok(()),
         }
-    }
-
-    /// The plain bytes of a chunk, checked in every way.
-    pub fn read(
-        &self,
-        digest: &Digest,
-        len: u64,
-        mode: CryptMode,
-        key: Option<&EncryptionKey>,
-    ) -> Result<Vec<u8>, ChunkError> {
-        self.with_encoded(digest, |blob| codec::decode_chunk(blob, digest, len, mode, key))
-    }
-
-    /// Checks what can be checked of a chunk without the key: that it is encrypted, and its CRC.
-    pub fn check_sealed(&self, digest: &Digest) -> Result<(), ChunkError> {
-        self.with_encoded(digest, |blob| codec::check_mode(blob, CryptMode::Encrypt).map(drop))
-    }
-
-    /// How many plain bytes a chunk has whose digest is right, keyed if there is a key; `None` if it has not the bytes that its name says.
-    pub fn sound_length(&self, digest: &Digest, key: Option<&EncryptionKey>) -> Option<u64> {
-        let decoded = self.with_encoded(digest, |blob| codec::decode_blob(blob, key)).ok()?;
-        let got = key.map_or_else(|| codec::digest(&decoded), |key| key.digest(&decoded));
-        (got == *digest).then_some(decoded.len() as u64)
-    }
-
-    fn with_encoded<T>(
-        &self,
-        digest: &Digest,
-        work: impl FnOnce(&mut [u8]) -> Result<T, DecodeError>,
-    ) -> Result<T, ChunkError> {
-        ENCODED.with_borrow_mut(|blob| {
-            self.read_encoded(digest, blob)?;
-            work(blob).map_err(|error| ChunkError { digest: *digest, why: ChunkProblem::Wrong(error) })
-        })
     }
 
     /// Marks a chunk as used; its encoded length, or `None` if it is not there.
@@ -252,6 +212,16 @@ impl ChunkStore {
             Err(error) if is_missing(&error) => Ok(None),
             result => result.map(|()| Some(target)),
         }
+    }
+}
+
+impl Chunks for ChunkStore {
+    fn read_encoded(&self, digest: &Digest, blob: &mut Vec<u8>) -> Result<(), ChunkError> {
+        Self::read_encoded(self, digest, blob)
+    }
+
+    fn set_aside(&self, digest: &Digest) -> io::Result<Option<PathBuf>> {
+        Self::set_aside(self, digest)
     }
 }
 

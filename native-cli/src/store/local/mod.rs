@@ -11,7 +11,7 @@
 //! | `session`, `index` | a snapshot in the making |
 //! | `forget` | removing and protecting snapshots, notes |
 //! | `gc` | garbage collection |
-//! | `verify`, `upid` | verification, its result, the name of its task |
+//! | `verify`, `upid` | verification here, its result, the name of its task |
 
 mod chunk;
 mod disk;
@@ -39,7 +39,7 @@ pub use chunk::{ChunkError, ChunkProblem};
 pub use fault::{Fault, Faults};
 pub use gc::{CUTOFF, Collect, Collected};
 pub use layout::Server;
-pub use verify::{Verdict, Verification, Verified};
+pub(super) use snapshot::Index;
 
 use self::chunk::ChunkStore;
 use self::disk::Disk;
@@ -179,7 +179,7 @@ impl Local {
 
     /// Begins a verification by `threads` threads; `now` is the time in seconds since 1970.
     pub fn verification(&self, threads: usize, now: i64) -> Verification {
-        Verification::new(self.0.clone(), threads, now)
+        Verification::new(Box::new(verify::Here { store: self.0.clone(), now }), threads)
     }
 
     /// Number of chunk files and their bytes.

@@ -113,8 +113,11 @@ pub(super) fn load_manifest(directory: &Path) -> anyhow::Result<Manifest> {
 
 /// An index of either kind.
 #[derive(Debug)]
-pub(super) enum Index {
+pub enum Index {
+
+    /// Of a stream.
     Dynamic(DynamicIndex),
+    /// Of an image.
     Fixed(FixedIndex),
 }
 

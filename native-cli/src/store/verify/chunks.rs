@@ -1,6 +1,10 @@
 //! Chunks, each once in a run, by several threads.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -8,16 +12,47 @@ use std::thread;
 use pxkit_core::blob::CryptMode;
 use pxkit_core::format::Digest;
 
-use super::super::Store;
-use super::super::chunk::{ChunkError, ChunkProblem};
-use super::super::snapshot::Index;
-use crate::codec::DecodeError;
+use crate::codec::{self, DecodeError};
 use crate::crypt::EncryptionKey;
 use crate::report::check_signals;
+use crate::store::Index;
+use crate::store::{ChunkError, ChunkProblem};
+
+thread_local! {
+    /// Encoded bytes of the chunk that a thread reads.
+    static ENCODED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where chunks come from.
+pub trait Chunks: Debug + Send + Sync {
+    /// Fills `blob` with a chunk as it is stored.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    fn read_encoded(&self, digest: &Digest, blob: &mut Vec<u8>) -> Result<(), ChunkError>;
+
+    /// Sets a chunk aside that is damaged; its new name, or `None` if it is gone already, or that is not ours to do.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    fn set_aside(&self, digest: &Digest) -> io::Result<Option<PathBuf>>;
+}
+
+/// Works on a chunk as it is stored.
+fn with_encoded<T>(
+    chunks: &dyn Chunks,
+    digest: &Digest,
+    work: impl FnOnce(&mut [u8]) -> Result<T, DecodeError>,
+) -> Result<T, ChunkError> {
+    ENCODED.with_borrow_mut(|blob| {
+        chunks.read_encoded(digest, blob)?;
+        work(blob).map_err(|error| ChunkError { digest: *digest, why: ChunkProblem::Wrong(error) })
+    })
+}
 
 /// Bytes that must stand in a chunk: a part of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Part {
+pub struct Part {
     /// Where in the chunk.
     pub at: u32,
     /// Of the header, from where.
@@ -37,7 +72,7 @@ impl Part {
 
 /// A chunk as an index has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key {
+pub struct Key {
     pub digest: Digest,
     pub len: u64,
     pub form: Form,
@@ -45,7 +80,7 @@ pub(super) struct Key {
 
 /// What can be seen of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Form {
+pub enum Form {
     /// Its bytes.
     Plain,
     /// Its bytes, by the key of the snapshot.
@@ -67,7 +102,7 @@ impl Form {
 
 /// The chunks of a snapshot, in the order in which they stand there first.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub struct Wanted {
     order: Vec<Key>,
     jobs: HashMap<Key, Job>,
 }
@@ -103,8 +138,7 @@ impl Wanted {
 
 /// What became of chunks in this run.
 #[derive(Debug)]
-pub(super) struct Checked {
-    store: Arc<Store>,
+pub struct Checked {
     threads: usize,
     /// What opens chunks of the form [`Form::Open`].
     key: Option<Arc<EncryptionKey>>,
@@ -127,9 +161,9 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Checked {
-    pub fn new(store: Arc<Store>, threads: usize) -> Self {
+    pub fn new(threads: usize) -> Self {
         let (known, count, bytes, set_aside) = Default::default();
-        Self { store, threads: threads.max(1), key: None, known, count, bytes, set_aside }
+        Self { threads: threads.max(1), key: None, known, count, bytes, set_aside }
     }
 
     /// Opens chunks with this key.
@@ -154,11 +188,11 @@ impl Checked {
     }
 
     /// The plain bytes of a chunk that is needed to go on, checked; what is wrong with it otherwise.
-    pub fn read(&self, key: Key) -> Result<Vec<u8>, Arc<str>> {
+    pub fn read(&self, chunks: &dyn Chunks, key: Key) -> Result<Vec<u8>, Arc<str>> {
         if let Some(Known::Bad(why)) = unpoisoned(&self.known).get(&key) {
             return Err(why.clone());
         }
-        let result = self.load(key);
+        let result = self.load(chunks, key);
         let known = match &result {
             Ok(_) => Known::Good(Arc::default()),
             Err(why) => Known::Bad(why.clone()),
@@ -172,7 +206,7 @@ impl Checked {
     ///
     /// # Errors
     /// A signal came.
-    pub fn check(&self, wanted: Wanted) -> anyhow::Result<Vec<String>> {
+    pub fn check(&self, chunks: &dyn Chunks, wanted: Wanted) -> anyhow::Result<Vec<String>> {
         let Wanted { order, mut jobs } = wanted;
         let jobs: Vec<(Key, Job)> =
             order.into_iter().filter_map(|key| Some((key, jobs.remove(&key)?))).collect();
@@ -182,7 +216,7 @@ impl Checked {
                 check_signals()?;
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some((key, job)) = jobs.get(at) else { return anyhow::Ok(()) };
-                if let Err(why) = self.job(*key, job) {
+                if let Err(why) = self.job(chunks, *key, job) {
                     unpoisoned(&wrong).insert(at, format!("{}: {why}", job.file));
                 }
             }
@@ -199,7 +233,7 @@ impl Checked {
         Ok(wrong.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
     }
 
-    fn job(&self, key: Key, job: &Job) -> Result<(), Arc<str>> {
+    fn job(&self, chunks: &dyn Chunks, key: Key, job: &Job) -> Result<(), Arc<str>> {
         let mut parts = job.parts.clone();
         parts.sort_unstable();
         parts.dedup();
@@ -216,7 +250,7 @@ impl Checked {
             }
             None => {}
         }
-        let plain = match self.load(key) {
+        let plain = match self.load(chunks, key) {
             Ok(plain) => plain,
             Err(why) => {
                 unpoisoned(&self.known).insert(key, Known::Bad(why.clone()));
@@ -238,13 +272,13 @@ impl Checked {
     }
 
     /// Reads a chunk; of a closed one there are no bytes. One that is damaged is set aside.
-    fn load(&self, key: Key) -> Result<Vec<u8>, Arc<str>> {
+    fn load(&self, chunks: &dyn Chunks, key: Key) -> Result<Vec<u8>, Arc<str>> {
         self.count.fetch_add(1, Ordering::Relaxed);
         // Somebody may just have stored it again: what is set aside was found damaged twice.
-        let error = match self.attempt(key) {
+        let error = match self.attempt(chunks, key) {
             Ok(plain) => return Ok(plain),
             Err(error) if !is_damage(&error) => error,
-            Err(_) => match self.attempt(key) {
+            Err(_) => match self.attempt(chunks, key) {
                 Ok(plain) => return Ok(plain),
                 Err(error) => error,
             },
@@ -252,11 +286,11 @@ impl Checked {
         if !is_damage(&error) {
             return Err(error.to_string().into());
         }
-        if let Some(len) = self.sound_length(key) {
+        if let Some(len) = self.sound_length(chunks, key) {
             let digest = key.digest;
             return Err(format!("chunk {digest}: it has {len} bytes, and the index says {}", key.len).into());
         }
-        let done = match self.store.chunks.set_aside(&key.digest) {
+        let done = match chunks.set_aside(&key.digest) {
             Ok(Some(path)) => {
                 self.set_aside.fetch_add(1, Ordering::Relaxed);
                 format!("; renamed to {}", path.file_name().unwrap_or_default().display())
@@ -267,24 +301,27 @@ impl Checked {
         Err(format!("{error}{done}").into())
     }
 
-    fn attempt(&self, key: Key) -> Result<Vec<u8>, ChunkError> {
-        let chunks = &self.store.chunks;
-        let plain = match key.form {
-            Form::Closed => chunks.check_sealed(&key.digest).map(|()| Vec::new())?,
-            Form::Plain => chunks.read(&key.digest, key.len, CryptMode::None, None)?,
-            Form::Open => chunks.read(&key.digest, key.len, CryptMode::Encrypt, self.key())?,
-        };
+    fn attempt(&self, chunks: &dyn Chunks, key: Key) -> Result<Vec<u8>, ChunkError> {
+        let Key { digest, len, form } = key;
+        let plain = with_encoded(chunks, &digest, |blob| match form {
+            Form::Closed => codec::check_mode(blob, CryptMode::Encrypt).map(|_| Vec::new()),
+            Form::Plain => codec::decode_chunk(blob, &digest, len, CryptMode::None, None),
+            Form::Open => codec::decode_chunk(blob, &digest, len, CryptMode::Encrypt, self.key()),
+        })?;
         self.bytes.fetch_add(plain.len() as u64, Ordering::Relaxed);
         Ok(plain)
     }
 
     /// The length of a chunk whose bytes are what its name says, whatever an index says.
-    fn sound_length(&self, key: Key) -> Option<u64> {
-        match key.form {
-            Form::Closed => None,
-            Form::Plain => self.store.chunks.sound_length(&key.digest, None),
-            Form::Open => self.store.chunks.sound_length(&key.digest, self.key()),
-        }
+    fn sound_length(&self, chunks: &dyn Chunks, Key { digest, form, .. }: Key) -> Option<u64> {
+        let key = match form {
+            Form::Closed => return None,
+            Form::Plain => None,
+            Form::Open => Some(self.key()?),
+        };
+        let decoded = with_encoded(chunks, &digest, |blob| codec::decode_blob(blob, key)).ok()?;
+        let got = key.map_or_else(|| codec::digest(&decoded), |key| key.digest(&decoded));
+        (got == digest).then_some(decoded.len() as u64)
     }
 }
 

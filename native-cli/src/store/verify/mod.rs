@@ -10,19 +10,68 @@
 
 mod archive;
 mod chunks;
+mod opened;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use pxkit_core::blob::{FileEntry, Frame, Manifest};
 
+pub use self::chunks::Chunks;
 use self::chunks::{Checked, Form, Wanted};
-use super::Store;
-use super::snapshot::{Index, load_blob, load_index, load_manifest};
-use super::upid::{set_verify_state, upid};
+use self::opened::Elsewhere;
+use super::{Index, Namespace, Repository, SnapshotId};
 use crate::codec;
 use crate::crypt::{EncryptionKey, Keyring, Origin, Refusal, Standing};
 use crate::report::check_signals;
-use crate::store::{Namespace, SnapshotId};
+
+/// Where snapshots are that can be verified.
+pub trait Place: Debug + Send + Sync {
+    /// Opens a snapshot. The inner error is why it fails, or is left out.
+    ///
+    /// # Errors
+    /// Nothing can be verified any more.
+    fn open(
+        &self,
+        namespace: &Namespace,
+        id: &SnapshotId,
+    ) -> anyhow::Result<Result<Box<dyn Files>, (Verdict, String)>>;
+
+    /// Notes what was found in a snapshot that is open.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    fn note(&self, namespace: &Namespace, id: &SnapshotId, ok: bool) -> anyhow::Result<()>;
+}
+
+/// The files of a snapshot, which nobody removes meanwhile.
+pub trait Files: Debug + Send + Sync {
+    /// What it is made of.
+    fn manifest(&self) -> &Manifest;
+
+    /// A blob as it is encoded; size and checksum are those of the manifest.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what the manifest says.
+    fn blob(&self, entry: &FileEntry) -> anyhow::Result<Vec<u8>>;
+
+    /// An index; size and checksum are those of the manifest.
+    ///
+    /// # Errors
+    /// As for [`Files::blob`].
+    fn index(&self, entry: &FileEntry) -> anyhow::Result<Index>;
+
+    /// Its chunks, once their indexes were read.
+    fn chunks(&self) -> &dyn Chunks;
+
+    /// What makes everything that was found out since worth nothing.
+    ///
+    /// # Errors
+    /// That.
+    fn check(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
 
 /// How a snapshot fared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +100,19 @@ pub struct Verified {
 /// A run of verification over any number of snapshots.
 #[derive(Debug)]
 pub struct Verification {
-    store: Arc<Store>,
+    place: Box<dyn Place>,
     checked: Checked,
     keyring: Keyring,
-    now: i64,
 }
 
 impl Verification {
-    pub(super) fn new(store: Arc<Store>, threads: usize, now: i64) -> Self {
-        Self { checked: Checked::new(store.clone(), threads), keyring: Keyring::default(), store, now }
+    /// Verifies snapshots of any repository by reading them; nothing is noted or set aside there.
+    pub fn of(repository: Arc<dyn Repository>, threads: usize) -> Self {
+        Self::new(Box::new(Elsewhere(repository)), threads)
+    }
+
+    pub(super) fn new(place: Box<dyn Place>, threads: usize) -> Self {
+        Self { place, checked: Checked::new(threads), keyring: Keyring::default() }
     }
 
     /// Checks signatures, too, and what the key opens.
@@ -85,49 +138,33 @@ impl Verification {
         self.checked.set_aside()
     }
 
-    /// Verifies a snapshot and notes the result in its manifest.
+    /// Verifies a snapshot; in a directory the result is noted in its manifest.
     ///
     /// # Errors
-    /// A signal came. Everything else is part of the result.
+    /// A signal came, or the server is lost. Everything else is part of the result.
     pub fn snapshot(&self, namespace: &Namespace, id: &SnapshotId) -> anyhow::Result<Verified> {
         let mut out =
             Verified { id: id.clone(), verdict: Verdict::Skipped, errors: Vec::new(), notes: Vec::new() };
-        let directory = self.store.layout.snapshot(namespace, id);
-        let gone = || format!("{id} does not exist (any more)");
-        if !directory.is_dir() {
-            out.errors.push(gone());
-            return Ok(out);
-        }
-        let _lock = match self.store.locks.reader(namespace, id, &directory) {
-            Ok(Some(lock)) => lock,
-            Ok(None) => {
-                out.errors.push(format!("{id} is in use: it is being made or removed"));
-                return Ok(out);
-            }
-            Err(error) => {
-                out.errors.push(format!("{error:#}"));
-                return Ok(out);
+        let files = match self.place.open(namespace, id)? {
+            Ok(files) => files,
+            Err((verdict, why)) => {
+                out.errors.push(why);
+                return Ok(Verified { verdict, ..out });
             }
         };
-        if !directory.is_dir() {
-            out.errors.push(gone());
-            return Ok(out);
+        let signature = self.keyring.check(files.manifest())?;
+        let is_ours = signature == Ok(Standing::Signed);
+        if let Err(refusal @ (Refusal::Stripped(_) | Refusal::Forged(_))) = &signature {
+            self.refuse(refusal, &mut out);
         }
-        match load_manifest(&directory) {
-            Ok(manifest) => {
-                let signature = self.keyring.check(&manifest)?;
-                let is_ours = signature == Ok(Standing::Signed);
-                if let Err(refusal @ (Refusal::Stripped(_) | Refusal::Forged(_))) = &signature {
-                    self.refuse(refusal, &mut out);
-                }
-                self.files(&directory, &manifest, is_ours, &mut out)?;
-                self.note_result(namespace, &mut out);
-                // Nothing need be wrong with it, so servers are not told.
-                if let Err(refusal @ (Refusal::Other { .. } | Refusal::Unsigned)) = &signature {
-                    self.refuse(refusal, &mut out);
-                }
-            }
-            Err(error) => out.errors.push(format!("manifest load error: {error:#}")),
+        self.files(&*files, is_ours, &mut out)?;
+        files.check()?;
+        if let Err(error) = self.place.note(namespace, id, out.errors.is_empty()) {
+            out.notes.push(format!("manifest update error: {error:#}"));
+        }
+        // Nothing need be wrong with it, so servers are not told.
+        if let Err(refusal @ (Refusal::Other { .. } | Refusal::Unsigned)) = &signature {
+            self.refuse(refusal, &mut out);
         }
         out.verdict = if out.errors.is_empty() { Verdict::Ok } else { Verdict::Failed };
         Ok(out)
@@ -141,21 +178,16 @@ impl Verification {
         to.push(format!("signature: {refusal}"));
     }
 
-    fn files(
-        &self,
-        directory: &std::path::Path,
-        manifest: &Manifest,
-        is_ours: bool,
-        out: &mut Verified,
-    ) -> anyhow::Result<()> {
+    fn files(&self, files: &dyn Files, is_ours: bool, out: &mut Verified) -> anyhow::Result<()> {
+        let (manifest, chunks) = (files.manifest(), files.chunks());
         let mut indexes: Vec<(&FileEntry, Index)> = Vec::new();
         let key = self.checked.key().filter(|_| is_ours);
         for file in &manifest.files {
             check_signals()?;
             let result = if file.filename.ends_with(".blob") {
-                load_blob(directory, file).and_then(|mut blob| check_blob(&mut blob, key))
+                files.blob(file).and_then(|mut blob| check_blob(&mut blob, key))
             } else {
-                load_index(directory, file).map(|index| indexes.push((file, index)))
+                files.index(file).map(|index| indexes.push((file, index)))
             };
             out.errors.extend(result.err().map(|error| format!("{}: {error:#}", file.filename)));
         }
@@ -173,7 +205,7 @@ impl Verification {
             }
             match (index, payload) {
                 (Index::Dynamic(meta), Some((_, Index::Dynamic(payload)))) => {
-                    archive::check(&self.checked, form, file, meta, payload, &mut wanted, out)?;
+                    archive::check((&self.checked, chunks), form, file, meta, payload, &mut wanted, out)?;
                 }
                 // Why there is none was said above, if the manifest names it.
                 _ if manifest.file(&format!("{stem}.ppxar.didx")).is_some() => {}
@@ -182,20 +214,8 @@ impl Verification {
                     .push(format!("{}: the payload archive that belongs to it is missing", file.filename)),
             }
         }
-        out.errors.extend(self.checked.check(wanted)?);
+        out.errors.extend(self.checked.check(chunks, wanted)?);
         Ok(())
-    }
-
-    /// What has not changed is noted, too: the server tells by it how old the verification is. A store that is read-only keeps none.
-    fn note_result(&self, namespace: &Namespace, out: &mut Verified) {
-        let worker = format!("{}:{}", self.store.name(), out.id);
-        let upid = upid("verify", &worker, &self.store.auth_id, self.now);
-        let ok = out.errors.is_empty();
-        let updated =
-            self.store.update_manifest(namespace, &out.id, |manifest| set_verify_state(manifest, ok, &upid));
-        if let Err(error) = updated {
-            out.notes.push(format!("manifest update error: {error:#}"));
-        }
     }
 }
 

@@ -6,13 +6,13 @@ use pxkit_core::format::{HEADER_SIZE, Header, ItemType, PayloadRef, START_MARKER
 use pxkit_core::index::DynamicIndex;
 
 use super::Verified;
-use super::chunks::{Checked, Form, Key, Part, Wanted};
+use super::chunks::{Checked, Chunks, Form, Key, Part, Wanted};
 use crate::report::check_signals;
 
 /// Decodes the metadata, checks that its references lie in the payload and do not overlap, and notes which bytes must stand in
 /// which chunk of the payload, which are checked where that chunk is read. Chunks of both have this form.
 pub(super) fn check(
-    checked: &Checked,
+    (checked, source): (&Checked, &dyn Chunks),
     form: Form,
     file: &FileEntry,
     meta: &DynamicIndex,
@@ -22,7 +22,7 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let name = &file.filename;
     let mut references = Vec::new();
-    if let Err(why) = decode(checked, form, meta, &mut references)? {
+    if let Err(why) = decode((checked, source), form, meta, &mut references)? {
         out.errors.push(format!("{name}: {why}"));
         return Ok(());
     }
@@ -70,7 +70,7 @@ fn expect(payload: &DynamicIndex, form: Form, offset: u64, bytes: [u8; HEADER_SI
 
 /// Reads all references; the inner error is what is wrong with the archive.
 fn decode(
-    checked: &Checked,
+    (checked, source): (&Checked, &dyn Chunks),
     form: Form,
     meta: &DynamicIndex,
     references: &mut Vec<PayloadRef>,
@@ -112,7 +112,7 @@ fn decode(
         };
         let extent = meta.extent(at).expect("the chunk is there");
         let key = Key { digest: chunk.digest, len: extent.end - extent.start, form };
-        match checked.read(key) {
+        match checked.read(source, key) {
             Ok(plain) => window.extend_from_slice(&plain),
             // The chunk is complained about where all are checked.
             Err(_) => {
