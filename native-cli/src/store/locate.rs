@@ -113,7 +113,7 @@ pub fn directory(args: &RepositoryArgs) -> anyhow::Result<PathBuf> {
         Place::Own(path) | Place::Directory(path) => Ok(path),
         Place::Word(address) => Ok(PathBuf::from(address.store)),
         Place::Server(address) => {
-            bail!("{address} is on a server, and this is done to datastores in directories only")
+            bail!("{address} is on a server, and only datastores in directories are made here")
         }
     }
 }
@@ -153,16 +153,15 @@ fn open_place(place: Place, args: &RepositoryArgs) -> anyhow::Result<Located> {
             Ok(Located::Directory(Local::open(&path, Options::default())?))
         }
         Place::Server(address) | Place::Word(address) => {
-            let word = address.store.clone();
-            let opened = Remote::connect(access(address, args)?);
-            let opened = if is_word {
-                opened.with_context(|| {
+            let word = is_word.then(|| address.store.clone());
+            let opened = access(address, args).and_then(Remote::connect);
+            let opened = match word {
+                Some(word) => opened.with_context(|| {
                     format!(
-                        "there is no directory `{word}`, so this means the datastore of that name on the server localhost"
+                        "there is no directory `{word}`, so this means a datastore on this machine's server"
                     )
-                })
-            } else {
-                opened
+                }),
+                None => opened,
             };
             opened.map(Located::Server)
         }

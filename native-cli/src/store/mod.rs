@@ -26,8 +26,8 @@ use pxkit_core::index::{DynamicIndex, FixedIndex};
 
 pub(crate) use id::is_safe;
 pub use id::{Group, Namespace, ParseError, SnapshotId};
-use local::Index;
 pub use listing::{FileInfo, GroupInfo, Listed, SnapshotInfo, Space};
+use local::Index;
 pub use local::{
     CUTOFF, ChunkError, ChunkProblem, Collect, Collected, Fault, Faults, Local, Options, Server, SyncLevel,
 };

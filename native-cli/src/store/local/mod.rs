@@ -50,7 +50,7 @@ use self::session::Session;
 use self::snapshot::Opened;
 use super::{
     Backup, Group, GroupInfo, Namespace, NewSnapshot, OpenSnapshot, Repository, SnapshotId, SnapshotInfo,
-    Space,
+    Space, Verification,
 };
 
 /// When what is written is made to survive a power cut (5.2).

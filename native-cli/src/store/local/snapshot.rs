@@ -114,7 +114,6 @@ pub(super) fn load_manifest(directory: &Path) -> anyhow::Result<Manifest> {
 /// An index of either kind.
 #[derive(Debug)]
 pub enum Index {
-
     /// Of a stream.
     Dynamic(DynamicIndex),
     /// Of an image.

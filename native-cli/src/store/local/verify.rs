@@ -41,7 +41,9 @@ impl Place for Here {
             return skipped(gone());
         }
         Ok(match load_manifest(&directory) {
-            Ok(manifest) => Ok(Box::new(Locked { store: self.store.clone(), directory, manifest, _lock: lock })),
+            Ok(manifest) => {
+                Ok(Box::new(Locked { store: self.store.clone(), directory, manifest, _lock: lock }))
+            }
             Err(error) => Err((Verdict::Failed, format!("manifest load error: {error:#}"))),
         })
     }

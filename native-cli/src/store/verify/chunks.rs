@@ -332,6 +332,6 @@ fn is_damage(error: &ChunkError) -> bool {
         ChunkProblem::Empty | ChunkProblem::Wrong(_) => {
             !matches!(error.why, ChunkProblem::Wrong(DecodeError::Mode { .. }))
         }
-        ChunkProblem::Unreadable(error) => error.kind() != std::io::ErrorKind::PermissionDenied,
+        ChunkProblem::Unreadable(error) => error.kind() != io::ErrorKind::PermissionDenied,
     }
 }

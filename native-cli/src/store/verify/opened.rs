@@ -10,9 +10,7 @@ use pxkit_core::format::Digest;
 
 use super::{Chunks, Files, Place, Verdict};
 use crate::remote::{Lost, Refused};
-use crate::store::{
-    ChunkError, ChunkProblem, Index, Namespace, OpenSnapshot, Repository, SnapshotId,
-};
+use crate::store::{ChunkError, ChunkProblem, Index, Namespace, OpenSnapshot, Repository, SnapshotId};
 
 /// A repository that is only read.
 #[derive(Debug)]
