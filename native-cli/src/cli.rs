@@ -33,7 +33,7 @@ pub use self::key::{
 };
 pub use self::layout::{Layout, List as LayoutList};
 pub use self::run::Run;
-pub use self::server::{Login, UploadLog, Version};
+pub use self::server::{Benchmark, Login, UploadLog, Version};
 pub use self::store::{
     CatalogArgs, ChangeOwner, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect,
     Prune, Snapshots, Status, Verify,
@@ -111,6 +111,8 @@ pub enum Command {
     Login(Login),
     /// Forget the ticket of a server
     Logout(Login),
+    /// Measure how fast this machine hashes, compresses and encrypts, and how fast a server takes what is sent
+    Benchmark(Benchmark),
     /// Print the version of this program, and of the server
     Version(Version),
     /// Make a datastore, or complete one so that a server can take it over

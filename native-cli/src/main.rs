@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         Command::UploadLog(args) => cmd::upload_log::run(args),
         Command::Login(args) => cmd::login::login(args),
         Command::Logout(args) => cmd::login::logout(args),
+        Command::Benchmark(args) => cmd::benchmark::run(args),
         Command::Version(args) => cmd::version::run(args),
         Command::Init(args) => cmd::init::run(args),
         Command::Key(command) => cmd::key::run(command),

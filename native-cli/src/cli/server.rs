@@ -26,6 +26,17 @@ pub struct Version {
     pub json: bool,
 }
 
+/// `pxkit benchmark`
+#[derive(Debug, Args)]
+pub struct Benchmark {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub repository: RepositoryArgs,
+    /// Print it as a JSON object, in bytes a second
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `pxkit upload-log`
 #[derive(Debug, Args)]
 pub struct UploadLog {

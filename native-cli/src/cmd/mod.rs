@@ -3,6 +3,7 @@
 pub mod argument;
 pub mod backup;
 pub mod bench;
+pub mod benchmark;
 pub mod catalog;
 pub mod change_owner;
 pub mod compare;

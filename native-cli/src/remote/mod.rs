@@ -16,6 +16,7 @@ mod net;
 mod previous;
 mod reader;
 mod session;
+mod speed;
 mod tasks;
 pub mod tickets;
 mod tls;

@@ -1,4 +1,5 @@
-//! A datastore on a server, read by the names that one in a directory has. Nothing but what somebody asks for is fetched.
+//! A datastore on a server, read by the names that one in a directory has. Nothing but what somebody asks for is fetched, so listings do not
+//! know the sizes of files that the server does not tell: 0 stands for them.
 //!
 //! Chunks belong to the datastore here, and to a snapshot there: the server hands out only those of indexes that were asked for in the same
 //! session. So the snapshots whose indexes the page read stay open, the last few of them.
@@ -126,7 +127,15 @@ impl ServerTree {
             }
             Place::Group(ns, group) => {
                 let snapshots = self.remote.snapshots(ns, group)?;
-                snapshots.iter().map(|info| folder(&info.id.time_text())).collect()
+                let mut all: Vec<Listed> =
+                    snapshots.iter().map(|info| folder(&info.id.time_text())).collect();
+                let groups = self.remote.groups(ns)?;
+                if let Some(info) = groups.iter().find(|info| info.group == *group) {
+                    let file = |name: &str| Listed { name: name.to_owned(), is_directory: false, size: 0 };
+                    all.push(file("owner"));
+                    all.extend(info.comment.as_ref().map(|_| file("notes")));
+                }
+                all
             }
             Place::Snapshot(ns, id) => {
                 let all = self.remote.snapshots(ns, &id.group)?;

@@ -35,7 +35,7 @@ pub struct Listed {
     pub name: String,
     /// Whether it is a directory.
     pub is_directory: bool,
-    /// Bytes of a file; 0 for a directory.
+    /// Bytes of a file; 0 for a directory, and where nobody knows.
     pub size: u64,
 }
 

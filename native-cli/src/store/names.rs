@@ -9,6 +9,7 @@ use pxkit_core::blob::{BackupType, Manifest};
 
 use super::id::error;
 use super::{Group, Namespace, OpenSnapshot, ParseError, Repository, SnapshotId};
+use crate::remote::Lost;
 
 /// What stands for the time of a group's last snapshot.
 const LATEST: &str = "latest";
@@ -33,7 +34,8 @@ impl SnapshotName {
         if let Some(time) = self.time {
             return Ok(SnapshotId { group, time });
         }
-        let all = repository.snapshots(namespace, &group)?;
+        let all = repository.snapshots(namespace, &group);
+        let all = all.map_err(|error| other_groups(error, repository, namespace, &group))?;
         let last = all.into_iter().rev().find(|snapshot| snapshot.finished);
         last.map(|snapshot| snapshot.id).ok_or_else(|| anyhow!("{group} has no finished snapshot"))
     }
@@ -47,7 +49,66 @@ impl SnapshotName {
         repository: &dyn Repository,
         namespace: &Namespace,
     ) -> anyhow::Result<Arc<dyn OpenSnapshot>> {
-        repository.open(namespace, &self.resolve(repository, namespace)?)
+        let id = self.resolve(repository, namespace)?;
+        repository.open(namespace, &id).map_err(|error| other_snapshots(error, repository, namespace, &id))
+    }
+}
+
+/// Says of a snapshot that is not there which ones are. Whatever else is wrong stays as it is.
+fn other_snapshots(
+    error: anyhow::Error,
+    repository: &dyn Repository,
+    namespace: &Namespace,
+    id: &SnapshotId,
+) -> anyhow::Error {
+    // Nobody waits for a server that is gone once more.
+    if error.is::<Lost>() {
+        return error;
+    }
+    match repository.snapshots(namespace, &id.group) {
+        Ok(all) if all.iter().all(|info| info.id != *id) => {
+            let times: Vec<String> = all.iter().map(|info| info.id.time_text()).collect();
+            let times = shortened(&times);
+            anyhow!("there is no snapshot {id} in {}; the group has {times}", place(repository, namespace))
+        }
+        Ok(_) => error,
+        Err(_) => other_groups(error, repository, namespace, &id.group),
+    }
+}
+
+/// Says of a group that is not there which ones are.
+fn other_groups(
+    error: anyhow::Error,
+    repository: &dyn Repository,
+    namespace: &Namespace,
+    group: &Group,
+) -> anyhow::Error {
+    if error.is::<Lost>() {
+        return error;
+    }
+    match repository.groups(namespace) {
+        Ok(all) if all.iter().all(|info| info.group != *group) => {
+            let names: Vec<String> = all.iter().map(|info| info.group.to_string()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { shortened(&names) };
+            anyhow!("there is no group {group} in {}; it has {names}", place(repository, namespace))
+        }
+        _ => error,
+    }
+}
+
+/// How messages name a namespace.
+fn place(repository: &dyn Repository, namespace: &Namespace) -> String {
+    let name = repository.name();
+    if namespace.is_root() { name } else { format!("namespace `{namespace}` of {name}") }
+}
+
+/// The last few names of a list.
+fn shortened(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let last = names[names.len().saturating_sub(MOST)..].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => last,
+        more => format!("{last} and {more} before"),
     }
 }
 

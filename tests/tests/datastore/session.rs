@@ -40,7 +40,7 @@ fn what_is_stored_can_be_read() {
     let (encoded, blob) = encode_blob("x.conf.blob", b"settings", &Crypt::NONE).expect("encoded");
     backup.blob("x.conf.blob", &encoded).expect("written");
     let id = snapshot(1_600_000_000);
-    let mut manifest = pxkit_core::blob::Manifest::new(id.group.backup_type, "a", id.time);
+    let mut manifest = Manifest::new(id.group.backup_type, "a", id.time);
     manifest.files = vec![archive, blob];
     // Nobody sees it before it is finished.
     let infos = store.local.snapshots(&ROOT(), &id.group).expect("a group");
@@ -289,7 +289,7 @@ fn b51_threads_insert_together() {
         index.push(codec::digest(chunk), 30_000).expect("written");
     }
     let id = snapshot(1);
-    let mut manifest = pxkit_core::blob::Manifest::new(id.group.backup_type, "a", 1);
+    let mut manifest = Manifest::new(id.group.backup_type, "a", 1);
     manifest.files.push(index.finish().expect("written"));
     backup.finish(&manifest).expect("finished");
     let open = Snapshot::from(store.local.open(&ROOT(), &id).expect("a snapshot"));
