@@ -20,7 +20,8 @@ const ALONE: &[&str] = &["pattern"];
 /// opens its root, and whatever was opened knows its archive.
 const CIRCLES: &[&str] = &["access/directory", "access/entry", "access/open", "format/error", "format/item"];
 /// What core may depend on.
-const CORE_DEPENDENCIES: &[&str] = &["base64ct", "crc32fast", "serde_json", "sha2", "siphasher", "zeroize"];
+const CORE_DEPENDENCIES: &[&str] =
+    &["base64ct", "crc", "crc32fast", "serde_json", "sha2", "siphasher", "zeroize"];
 /// Core knows no thread, file, clock, operating system, output; nor has it sync and async twins.
 const FORBIDDEN_IN_CORE: &[&str] = &[
     "async",

@@ -1,6 +1,6 @@
-//! Rows of an archive with many entries: filters, orders, opening of directories.
+//! Rows of an archive with many entries: decoding, filters, orders, opening of directories.
 //!
-//! `cargo bench -p pxkit-web --bench files [-- ENTRIES]`
+//! `cargo bench -p pxkit-web --bench files [-- ENTRIES | METADATA.mpxar]`
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -20,8 +20,12 @@ const LARGE: usize = 100_000;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let entries = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1_000_000);
-    let tree = tree(entries);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with('-')).collect();
+    let entries = arguments.iter().find_map(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let given = arguments.iter().find(|text| text.ends_with(".mpxar"));
+    let meta = given.map_or_else(|| archive(entries), |path| std::fs::read(path).expect("a file"));
+    println!("{:>10.1?} decode {} bytes of metadata", median(|| decode(&meta)), meta.len());
+    let tree = decode(&meta);
     println!("{} entries, {} bytes of names", tree.len(), tree.names().len());
     for (text, syntax) in [
         ("file", Syntax::Text),
@@ -108,8 +112,8 @@ fn toggle(files: &mut Files, tree: &Tree, toggle: Toggle) {
     files.toggle(&facts(tree), toggle);
 }
 
-/// Directories of `FAN_OUT` files each, and one of `LARGE`.
-fn tree(entries: usize) -> Tree {
+/// Metadata of directories of `FAN_OUT` files each, and one of `LARGE`.
+fn archive(entries: usize) -> Vec<u8> {
     let (mut meta, mut payload) = (Vec::new(), Vec::new());
     let mut encoder = Encoder::split(None, &mut meta, &mut payload);
     let attributes = Attributes::new();
@@ -144,6 +148,10 @@ fn tree(entries: usize) -> Tree {
         push(Event::Leave);
     }
     push(Event::Leave);
+    meta
+}
+
+fn decode(meta: &[u8]) -> Tree {
     let (mut entries, mut builder, mut at) = (Entries::new(), TreeBuilder::new(), 0);
     loop {
         let progress = entries.step(&meta[at..]).expect("our own archive");

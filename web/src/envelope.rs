@@ -1,60 +1,41 @@
-//! Messages between page and worker as JavaScript values: an object with a `body`, plain data of [`crate::protocol`], and `handles`, an array
-//! of files, directories or blobs that the body names by their number.
-//!
-//! 64-bit numbers travel as `BigInt`, since archives may claim any; bytes as `Uint8Array`, and large ones can be moved instead of copied.
+//! Messages between page and worker as JavaScript values: an object with a `body`, data of [`crate::protocol`] in the form of Borsh, whose
+//! buffer is moved, and `handles`, an array of files, directories or blobs that the body names by their number.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use js_sys::{Array, Object, Reflect, Uint8Array};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_wasm_bindgen::{Error, Serializer};
 use wasm_bindgen::{JsCast as _, JsValue};
 
-/// Buffers from this size on are moved.
-const LARGE: u32 = 16 << 10;
-/// How deep in a message large bytes may lie.
-const DEPTH: u32 = 6;
+/// A message, and what `postMessage` takes beside it.
+pub struct Sealed {
+    /// The message.
+    pub message: JsValue,
+    /// The buffers that are moved.
+    pub moved: Array,
+}
 
 /// Makes a message of data and the things beside it.
 ///
 /// # Errors
-/// The data have no form in JavaScript; those of the protocol have.
-pub fn seal<T: Serialize>(data: &T, handles: &[JsValue]) -> Result<JsValue, Error> {
-    let serializer = Serializer::new().serialize_large_number_types_as_bigints(true);
-    let body = data.serialize(&serializer)?;
+/// The data have no such form: lists of more than 2^32 things, numbers that are none.
+pub fn seal<T: BorshSerialize>(data: &T, handles: &[JsValue]) -> Result<Sealed, JsValue> {
+    let bytes = borsh::to_vec(data).map_err(|error| JsValue::from(error.to_string()))?;
+    let body = Uint8Array::from(&bytes[..]);
     let message = Object::new();
     Reflect::set(&message, &"body".into(), &body)?;
     Reflect::set(&message, &"handles".into(), &handles.iter().collect::<Array>())?;
-    Ok(message.into())
+    Ok(Sealed { message: message.into(), moved: Array::of1(&body.buffer()) })
 }
 
 /// Takes a message apart.
 ///
 /// # Errors
 /// It is not one that [`seal`] made of such data.
-pub fn open<T: DeserializeOwned>(message: JsValue) -> Result<(T, Vec<JsValue>), Error> {
-    let field = |name: &str| Reflect::get(&message, &name.into());
-    let handles = field("handles")?.dyn_into::<Array>()?;
-    Ok((serde_wasm_bindgen::from_value(field("body")?)?, handles.to_vec()))
-}
-
-/// The buffers in a message that are worth moving: what `postMessage` takes beside it.
-pub fn moved(message: &JsValue) -> Array {
-    let moved = Array::new();
-    collect(message, DEPTH, &moved);
-    moved
-}
-
-/// Looks for large bytes in objects; lists hold none.
-fn collect(value: &JsValue, depth: u32, moved: &Array) {
-    if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
-        if bytes.byte_length() >= LARGE {
-            moved.push(&bytes.buffer());
-        }
-    } else if let Some(object) = value.dyn_ref::<Object>()
-        && depth > 0
-        && !Array::is_array(value)
-    {
-        for field in Object::values(object).iter() {
-            collect(&field, depth - 1, moved);
-        }
-    }
+pub fn open<T: BorshDeserialize>(message: &JsValue) -> Result<(T, Vec<JsValue>), String> {
+    let parts = || -> Result<(Uint8Array, Array), JsValue> {
+        let body = Reflect::get(message, &"body".into())?.dyn_into()?;
+        Ok((body, Reflect::get(message, &"handles".into())?.dyn_into()?))
+    };
+    let (body, handles) = parts().map_err(|_| "it has no body".to_owned())?;
+    let data = borsh::from_slice(&body.to_vec()).map_err(|error| error.to_string())?;
+    Ok((data, handles.to_vec()))
 }

@@ -10,6 +10,7 @@
 pub mod boot;
 #[cfg(target_arch = "wasm32")]
 pub mod envelope;
+pub mod numbered;
 pub mod protocol;
 pub mod state;
 #[cfg(target_arch = "wasm32")]

@@ -1,5 +1,6 @@
 use alloc::vec::Vec;
 
+use super::crc::Crc32;
 use crate::format::{Error, Problem, u32_at, u64_at};
 
 /// Bytes before the data of a blob that is not encrypted.
@@ -74,7 +75,7 @@ impl<'a> Frame<'a> {
             tag.copy_from_slice(&data[16..32]);
             (seal, data) = (Some(Seal { iv, tag }), &blob[SEALED_HEADER_SIZE..]);
         }
-        let (stored, got) = (u32_at(blob, 8), crc32fast::hash(data));
+        let (stored, got) = (u32_at(blob, 8), Crc32::of(data));
         if stored != got {
             let expected = "the CRC of the data that the header names";
             return Err(Error::new(8, None, Problem::Value { expected, got: got.into() }));
@@ -127,7 +128,7 @@ impl<'a> Frame<'a> {
         };
         let mut header = FrameHeader { bytes: [0; SEALED_HEADER_SIZE], len: PLAIN_HEADER_SIZE };
         header.bytes[..8].copy_from_slice(&magic.to_le_bytes());
-        header.bytes[8..12].copy_from_slice(&crc32fast::hash(self.data).to_le_bytes());
+        header.bytes[8..12].copy_from_slice(&Crc32::of(self.data).to_le_bytes());
         if let Some(Seal { iv, tag }) = self.seal {
             header.bytes[12..28].copy_from_slice(&iv);
             header.bytes[28..].copy_from_slice(&tag);

@@ -16,6 +16,7 @@
 
 mod catalog;
 mod catalog_write;
+mod crc;
 mod fingerprint;
 mod frame;
 mod json;
@@ -26,6 +27,7 @@ mod varint;
 
 pub use catalog::{CATALOG_MAGIC, Catalog, CatalogEntry, CatalogKind, Entries, MAX_CATALOG_NAME, Table};
 pub use catalog_write::WriteCatalog;
+pub use crc::Crc32;
 pub use fingerprint::Fingerprint;
 pub use frame::{
     Frame, FrameHeader, MAX_ENCODED_SIZE, MAX_PLAIN_SIZE, PLAIN_HEADER_SIZE, SEALED_HEADER_SIZE, Seal,

@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 
 use super::chunks::ChunkTable;
 use super::former::DigestOrder;
+use super::sorted::sort_things;
 use super::spans::Layout;
 use crate::index::{ChunkId, DynamicIndex};
 
@@ -93,7 +94,7 @@ fn distinct(index: &DynamicIndex) -> Vec<(crate::format::Digest, u64)> {
         (digest, len)
     };
     let mut chunks: Vec<_> = index.chunks().iter().map(len).collect();
-    chunks.sort_unstable();
+    sort_things(&mut chunks, Ord::cmp);
     chunks.dedup_by_key(|chunk| chunk.0);
     chunks
 }

@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::sorted::sort_ids;
 use super::spans::{Layout, Owner};
 use crate::format::Digest;
 use crate::index::{ChunkId, DynamicIndex};
@@ -17,7 +18,7 @@ impl DigestOrder {
     pub fn new(index: &DynamicIndex) -> Self {
         let chunks = index.chunks();
         let mut order: Vec<u32> = (0..chunks.len() as u32).collect();
-        order.sort_unstable_by_key(|&at| (chunks[at as usize].digest, at));
+        sort_ids(&mut order, &mut |a, b| chunks[a as usize].digest.cmp(&chunks[b as usize].digest));
         Self(order)
     }
 

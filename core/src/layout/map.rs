@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::sorted::sort_ids;
 use crate::access::{Source, Tree};
 use crate::decode::Content;
 use crate::format::HEADER_SIZE;
@@ -35,7 +36,7 @@ impl Map {
         map.order.shrink_to_fit();
         if !is_sorted {
             let start = |id| start_of(source, tree, id);
-            map.order.sort_unstable_by_key(|&id| (start(id), id));
+            sort_ids(&mut map.order, &mut |a, b| (start(a), a).cmp(&(start(b), b)));
         }
         map.find_reach(tree);
         map

@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::sorted::{sort_ids, sort_things};
 use super::spans::Layout;
 use crate::decode::Content;
 use crate::format::Kind;
@@ -38,7 +39,7 @@ impl Layout<'_> {
                 _ => {}
             }
         }
-        targets.sort_unstable();
+        sort_ids(&mut targets, &mut |a, b| a.cmp(&b));
         targets.dedup();
         for id in targets {
             self.need(id, &mut needs, &mut runs);
@@ -114,7 +115,7 @@ impl Runs<'_> {
         if core::mem::replace(&mut self.sorted, true) {
             return;
         }
-        self.runs.sort_unstable_by_key(|run| (run.start, run.end));
+        sort_things(&mut self.runs, |a, b| (a.start, a.end).cmp(&(b.start, b.end)));
         let mut kept = 0;
         for at in 1..self.runs.len() {
             let run = self.runs[at].clone();

@@ -2,6 +2,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::chunks::{ChunkTable, ChunkUse};
+use super::sorted::sort_things;
 use super::spans::Layout;
 
 /// How chunks are distributed.
@@ -42,7 +43,7 @@ pub struct Rewrite {
 /// first in the stream.
 pub fn curve(layout: &Layout<'_>, chunks: &ChunkTable) -> Vec<Rewrite> {
     let mut worst: Vec<ChunkUse> = chunks.iter(layout).filter(|chunk| chunk.dead() > 0).collect();
-    worst.sort_by(|a, b| {
+    sort_things(&mut worst, |a, b| {
         let (left, right) =
             (u128::from(a.dead()) * u128::from(b.live), u128::from(b.dead()) * u128::from(a.live));
         right.cmp(&left).then(b.dead().cmp(&a.dead())).then(a.number.cmp(&b.number))

@@ -1,5 +1,6 @@
 use alloc::vec::Vec;
 
+use super::sorted::sort_things;
 use super::spans::{Class, Padding};
 use super::totals::DirectoryTotals;
 use crate::access::Tree;
@@ -89,7 +90,7 @@ pub fn treemap(
     if rest > 0 {
         let classes = Class::ALL.into_iter().map(|class| (padding.of(class), Block::Padding(class)));
         let mut blocks: Vec<_> = classes.filter(|&(bytes, _)| bytes > 0).collect();
-        blocks.sort_by_key(|&(bytes, _)| core::cmp::Reverse(bytes));
+        sort_things(&mut blocks, |a, b| b.0.cmp(&a.0));
         drawing.squarify(&blocks, dead, 0);
     }
     if contents > 0 {
@@ -190,7 +191,7 @@ impl Drawing<'_> {
             blocks.push((bytes, Block::Rest { directory: id, entries }));
         }
         // Stable: equals stay in the order of the archive, the rest behind them.
-        blocks.sort_by_key(|&(bytes, _)| core::cmp::Reverse(bytes));
+        sort_things(&mut blocks, |a, b| b.0.cmp(&a.0));
         self.squarify(&blocks, rect, depth);
     }
 

@@ -85,6 +85,14 @@ impl Glob {
         self.body.is_empty().then_some(&self.head)
     }
 
+    /// How many slashes are in the part of a path that is compared; `None` if that is not always the same.
+    pub(super) const fn slashes(&self) -> Option<usize> {
+        match self.scope {
+            Scope::Suffix { slashes } => Some(slashes),
+            Scope::Full | Scope::Any => None,
+        }
+    }
+
     pub(super) fn matches(&self, path: &[u8]) -> bool {
         // Most entries of most lists fail here: `*.o`, `node_modules`.
         let end = if self.body.is_empty() { &self.head } else { &self.tail };

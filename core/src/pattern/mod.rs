@@ -162,6 +162,12 @@ impl Pattern {
         self.glob.matches(path)
     }
 
+    /// How many slashes are in the end of a path that decides whether it matches: 0 if it is the last name alone. `None` if that is
+    /// not always the same.
+    pub const fn slashes(&self) -> Option<usize> {
+        self.glob.slashes()
+    }
+
     /// The one path that the pattern can match, if it starts with a slash and holds no wildcards: it can be looked up then.
     pub fn literal_path(&self) -> Option<&[u8]> {
         self.glob.literal().filter(|path| path.first() == Some(&b'/'))

@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 
 import { inspector } from "./inspector.js";
+import { codec, sources } from "./protocol.js";
 
 /** Opens the inspector for a test and starts a worker of its own beside that of the page. Options as those of `inspector`. */
 export async function worker(t, options) {
   const opened = await inspector(t, options);
   await opened.page.waitForFunction(() => globalThis.pxkitWorker);
+  await opened.page.evaluate(`globalThis.codec = (${codec})(${JSON.stringify(sources)})`);
   await opened.page.evaluate(start);
   return new Worker(opened);
 }
@@ -98,7 +100,7 @@ function start() {
       new Promise((resolve) => {
         const id = next++;
         waiting.set(id, resolve);
-        worker.postMessage({ body: { id, request }, handles });
+        worker.postMessage({ body: codec.encode("Ask", { id, request }), handles });
       }),
     openFiles: (files) => {
       const items = files.map((file, handle) => ({ File: { handle, path: file.webkitRelativePath || file.name } }));
@@ -107,7 +109,8 @@ function start() {
     ended: new Map(),
   });
   worker.onerror = (event) => (globalThis.died = event.message);
-  worker.onmessage = ({ data: { body, handles } }) => {
+  worker.onmessage = ({ data }) => {
+    const [body, handles] = [codec.decode("Tell", data.body), data.handles];
     if (body.Reply) {
       const { id, result } = body.Reply;
       waiting.get(id)({ ...result, handles });

@@ -1,11 +1,11 @@
 //! The chunks of the payload stream (of a unified archive, of the archive).
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::EntryId;
 
 /// Rows that are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Query {
     /// The order.
     pub sort: Sort,
@@ -22,7 +22,7 @@ pub struct Query {
 }
 
 /// Orders.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Sort {
     /// As in the index.
     #[default]
@@ -40,7 +40,7 @@ pub enum Sort {
 }
 
 /// Rows of the table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Rows {
     /// Number of the first row.
     pub start: u32,
@@ -51,7 +51,7 @@ pub struct Rows {
 }
 
 /// A chunk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Row {
     /// Number in the index.
     pub chunk: u32,
@@ -74,7 +74,7 @@ pub struct Row {
 }
 
 /// Everything about a chunk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Chunk {
     /// As in the table.
     pub row: Row,
@@ -89,7 +89,7 @@ pub struct Chunk {
 }
 
 /// Histograms and score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Summary {
     /// Chunks.
     pub count: u32,
@@ -115,7 +115,7 @@ pub struct Summary {
 }
 
 /// What reading some entries would need.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Needed {
     /// The entry.
     pub entry: EntryId,

@@ -1,11 +1,11 @@
 //! Two archives side by side, and series of snapshots.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{DocId, EntryId};
 
 /// What is compared: `a` is the older.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Pair {
     /// The older.
     pub a: DocId,
@@ -14,7 +14,7 @@ pub struct Pair {
 }
 
 /// A comparison in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Summary {
     /// What was compared.
     pub pair: Pair,
@@ -32,10 +32,12 @@ pub struct Summary {
     pub needless: (u64, u64),
     /// Both have chunks, so the numbers of chunks mean something.
     pub has_chunks: bool,
+    /// Their chunks are encrypted with different keys, or only those of one are: nothing can be said of what they share.
+    pub keys_differ: bool,
 }
 
 /// Kinds of differences.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Kind {
     /// Only in the newer.
     Added,
@@ -73,7 +75,7 @@ impl Kind {
 }
 
 /// Rows that are wanted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Query {
     /// Of which comparison.
     pub pair: Pair,
@@ -92,7 +94,7 @@ pub struct Query {
 }
 
 /// Rows of a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Rows {
     /// Number of the first.
     pub start: u32,
@@ -103,7 +105,7 @@ pub struct Rows {
 }
 
 /// A difference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Row {
     /// What kind.
     pub kind: Kind,
@@ -128,7 +130,7 @@ pub struct Row {
 }
 
 /// Asks for a series.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Series {
     /// Which store.
     pub store: u32,
@@ -143,14 +145,14 @@ pub struct Series {
 }
 
 /// A series of snapshots, oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Generations {
     /// One for each snapshot.
     pub snapshots: Vec<Generation>,
 }
 
 /// A snapshot in a series.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Generation {
     /// `TYPE/ID/TIME`.
     pub snapshot: String,

@@ -1,11 +1,11 @@
 //! One entry with all that is known of it.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{EntryId, Stream};
 
 /// A part of contents or of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Part {
     /// From where.
     pub offset: u64,
@@ -14,14 +14,13 @@ pub struct Part {
 }
 
 /// Everything about an entry.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Entry {
     /// Which.
     pub entry: EntryId,
     /// Its path as text, escaped where it is not printable; `/` for the root.
     pub path: String,
     /// Its path as bytes, for the URL.
-    #[serde(with = "serde_bytes")]
     pub raw_path: Vec<u8>,
     /// The directories above it, the root first: number and name.
     pub above: Vec<(EntryId, String)>,
@@ -48,7 +47,7 @@ pub struct Entry {
 }
 
 /// A named value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Field {
     /// What it is.
     pub name: String,
@@ -59,7 +58,7 @@ pub struct Field {
 }
 
 /// An attribute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Attribute {
     /// Item type (`XATTR`, `ACL_USER`, ...).
     pub item: String,
@@ -74,7 +73,7 @@ pub struct Attribute {
 }
 
 /// Where contents lie.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Contents {
     /// In which stream.
     pub stream: Stream,
@@ -95,7 +94,7 @@ pub struct Contents {
 }
 
 /// A part of a chunk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ChunkPart {
     /// Number in the index.
     pub chunk: u32,

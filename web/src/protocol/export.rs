@@ -1,11 +1,11 @@
 //! Files that leave the inspector: contents, folders, lists, the report.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{EntryId, compare::Pair};
 
 /// What to save.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Save {
     /// The contents of a file.
     File(EntryId),
@@ -20,7 +20,7 @@ pub enum Save {
 }
 
 /// Kinds of archives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Archive {
     /// A tar (pax) archive with all metadata that it can hold.
     Tar,
@@ -29,7 +29,7 @@ pub enum Archive {
 }
 
 /// Lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum List {
     /// The entries of the current view.
     Files,
@@ -42,7 +42,7 @@ pub enum List {
 }
 
 /// Forms of lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Format {
     /// A JSON array.
     Json,
@@ -51,7 +51,7 @@ pub enum Format {
 }
 
 /// A file that was made; its `Blob` is handle 0 beside the reply.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Saved {
     /// A name for it.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct Saved {
 }
 
 /// Totals of a layout.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Totals {
     /// Entries, the root counted.
     pub entries: u64,

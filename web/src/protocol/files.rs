@@ -1,11 +1,11 @@
 //! The tree and table of entries. The worker keeps which rows there are; the page holds those that are on screen.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::EntryId;
 
 /// How files are shown.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct View {
     /// All entries that match in one list, instead of a tree of open directories.
     pub flat: bool,
@@ -18,7 +18,7 @@ pub struct View {
 }
 
 /// Orders.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Sort {
     /// As in the archive.
     #[default]
@@ -44,7 +44,7 @@ pub enum Sort {
 }
 
 /// What an entry must be to be shown; everything given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Filter {
     /// What the name or, with a slash in it, the path must contain or match.
     pub text: String,
@@ -67,7 +67,7 @@ pub struct Filter {
 }
 
 /// How a filter's text is meant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Syntax {
     /// Contained; case does not matter unless there are capitals in it.
     #[default]
@@ -79,7 +79,7 @@ pub enum Syntax {
 }
 
 /// What a view shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct ViewInfo {
     /// Rows there are.
     pub rows: u32,
@@ -92,7 +92,7 @@ pub struct ViewInfo {
 }
 
 /// Opens or closes directories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Toggle {
     /// Which; the root means all.
     pub entry: EntryId,
@@ -103,7 +103,7 @@ pub struct Toggle {
 }
 
 /// Rows that are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Span {
     /// The first.
     pub start: u32,
@@ -112,7 +112,7 @@ pub struct Span {
 }
 
 /// Rows of a view.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Rows {
     /// Number of the first.
     pub start: u32,
@@ -123,7 +123,7 @@ pub struct Rows {
 }
 
 /// An entry on screen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Row {
     /// Which entry.
     pub entry: EntryId,

@@ -1,11 +1,11 @@
 //! What is irregular, and looking for more of it.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{EntryId, Stream};
 
 /// Rows that are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Query {
     /// The first.
     pub start: u32,
@@ -14,7 +14,7 @@ pub struct Query {
 }
 
 /// Findings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Rows {
     /// Number of the first.
     pub start: u32,
@@ -29,7 +29,7 @@ pub struct Rows {
 }
 
 /// A finding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Row {
     /// In which stream.
     pub stream: Stream,
@@ -50,7 +50,7 @@ pub struct Row {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub enum Severity {
     /// Odd, and without consequence for a restore.
     Note,
@@ -60,8 +60,19 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// The word for it in lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// What to look for, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Check {
     /// What.
     pub what: CheckKind,
@@ -70,7 +81,7 @@ pub struct Check {
 }
 
 /// What only the payload's bytes tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum CheckKind {
     /// Whether a payload header stands behind each reference.
     Headers,
@@ -83,7 +94,7 @@ pub enum CheckKind {
 }
 
 /// How far a check is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct CheckState {
     /// Which.
     pub what: CheckKind,
@@ -96,7 +107,7 @@ pub struct CheckState {
 }
 
 /// The outcome of a check.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Checked {
     /// Which.
     pub what: CheckKind,

@@ -1,11 +1,11 @@
 //! The payload stream as a map, and directories as areas. Pictures are drawn in the worker; the page puts them on a canvas.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{EntryId, export::Totals};
 
 /// What a colour means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Colouring {
     /// What kind of file, by the ending of its name.
     #[default]
@@ -19,7 +19,7 @@ pub enum Colouring {
 }
 
 /// Asks for a picture of a part of the stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct MapQuery {
     /// From which byte.
     pub start: u64,
@@ -45,7 +45,7 @@ pub struct MapQuery {
 }
 
 /// A lane of the map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Lane {
     /// Everything in one: what most of each column is.
     Overview,
@@ -58,7 +58,7 @@ pub enum Lane {
 }
 
 /// A picture of a part of the stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Map {
     /// The part.
     pub start: u64,
@@ -69,14 +69,13 @@ pub struct Map {
     /// Pixels of all lanes.
     pub height: u32,
     /// Red, green, blue, alpha for each pixel, line by line.
-    #[serde(with = "serde_bytes")]
     pub rgba: Vec<u8>,
     /// The single ranges of the part, if there are not more than were asked for.
     pub ranges: Option<Vec<Range>>,
 }
 
 /// What lies somewhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Range {
     /// Position of its first byte.
     pub start: u64,
@@ -89,7 +88,7 @@ pub struct Range {
 }
 
 /// What a range is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum What {
     /// A file's header and contents.
     Payload(EntryId),
@@ -104,7 +103,7 @@ pub enum What {
 }
 
 /// Kinds of padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Padding {
     /// Before the first used byte of a chunk.
     Head,
@@ -138,7 +137,7 @@ impl Padding {
 }
 
 /// What lies at a position.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Spot {
     /// The position.
     pub offset: u64,
@@ -153,7 +152,7 @@ pub struct Spot {
 }
 
 /// Asks for areas.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct TreemapQuery {
     /// Of which directory.
     pub root: EntryId,
@@ -174,21 +173,20 @@ pub struct TreemapQuery {
 }
 
 /// Areas.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Treemap {
     /// Pixels.
     pub width: u32,
     /// Pixels.
     pub height: u32,
     /// Red, green, blue, alpha for each pixel.
-    #[serde(with = "serde_bytes")]
     pub rgba: Vec<u8>,
     /// Which area covers which pixels, from the outer to the inner ones; the smallest areas are one for many.
     pub areas: Vec<Area>,
 }
 
 /// An area.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Area {
     /// Pixels from the left, top, and size.
     pub rect: (u32, u32, u32, u32),
@@ -205,14 +203,14 @@ pub struct Area {
 }
 
 /// The categories of a colouring.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Legend {
     /// In the order of their numbers.
     pub categories: Vec<Category>,
 }
 
 /// A category.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Category {
     /// Its name.
     pub name: String,
@@ -227,7 +225,7 @@ pub struct Category {
 }
 
 /// Totals of the layout, the same that `pxkit layout --json` prints.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Summary {
     /// The totals.
     pub totals: Totals,

@@ -18,7 +18,7 @@ pub mod layout;
 pub mod open;
 pub mod structure;
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 /// Number of an open document.
 pub type DocId = u32;
@@ -26,7 +26,7 @@ pub type DocId = u32;
 pub type EntryId = u32;
 
 /// From the page to the worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Ask {
     /// Chosen by the page; the reply carries it.
     pub id: u32,
@@ -35,7 +35,7 @@ pub struct Ask {
 }
 
 /// What the page asks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum Request {
     /// Opens what was dropped, picked, or named. Reply: [`Reply::Opened`], as soon as it is known what the things are; archives go on
     /// being decoded afterwards, which [`Tell::Document`] reports.
@@ -60,7 +60,7 @@ pub enum Request {
     /// The row of an entry, for which the directories above it are opened. Reply: [`Reply::Row`].
     Reveal(DocId, EntryId),
     /// The entry at a path (bytes, without leading slash). Reply: [`Reply::Found`].
-    Find(DocId, #[serde(with = "serde_bytes")] Vec<u8>),
+    Find(DocId, Vec<u8>),
 
     /// Everything about an entry. Reply: [`Reply::Entry`].
     Entry(DocId, EntryId),
@@ -113,7 +113,7 @@ pub enum Request {
 }
 
 /// From the worker to the page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum Tell {
     /// The worker runs and can be asked.
     Ready,
@@ -138,7 +138,7 @@ pub enum Tell {
 }
 
 /// Answers, one for each kind of request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 #[allow(missing_docs, reason = "each is explained at its request and at its type")]
 pub enum Reply {
     Done,
@@ -172,7 +172,7 @@ pub enum Reply {
 }
 
 /// Which of a document's streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Stream {
     /// The archive or its metadata; of other documents, the file.
     Meta,
@@ -181,12 +181,11 @@ pub enum Stream {
 }
 
 /// Bytes of a stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Bytes {
     /// Position of the first.
     pub offset: u64,
     /// The bytes; fewer than asked for at the end of the stream.
-    #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
     /// How long the stream is, or the contents.
     pub size: u64,
@@ -195,7 +194,7 @@ pub struct Bytes {
 }
 
 /// How far something is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Progress {
     /// What is being done, as a phrase ("checking headers").
     pub what: String,
@@ -208,7 +207,7 @@ pub struct Progress {
 }
 
 /// Why something could not be done, as a sentence for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Problem {
     /// What kind of problem.
     pub kind: ProblemKind,
@@ -221,7 +220,7 @@ pub struct Problem {
 }
 
 /// Kinds of problems, for those who treat them differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum ProblemKind {
     /// The bytes are not what the format says.
     Format,
@@ -244,7 +243,7 @@ pub enum ProblemKind {
 }
 
 /// Memory of the worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Memory {
     /// Bytes of WebAssembly memory.
     pub wasm: u64,

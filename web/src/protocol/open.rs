@@ -1,18 +1,18 @@
 //! Opening: what is given, what it turns out to be.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{DocId, Problem};
 
 /// Things to be opened together: what belongs together is found by their first bytes and names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Open {
     /// The things.
     pub items: Vec<Item>,
 }
 
 /// One thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Item {
     /// A `File` of the browser. Files of a folder that was picked have its path in front.
     File {
@@ -54,7 +54,7 @@ pub enum Item {
 }
 
 /// A snapshot, or one archive of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct SnapshotRef {
     /// Namespace, such as `a/b`; empty for the root.
     pub namespace: String,
@@ -65,7 +65,7 @@ pub struct SnapshotRef {
 }
 
 /// What came of opening.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Opened {
     /// What can be shown, in the order in which it was given.
     pub documents: Vec<Document>,
@@ -78,7 +78,7 @@ pub struct Opened {
 }
 
 /// What is open.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Document {
     /// Its number.
     pub id: DocId,
@@ -119,7 +119,7 @@ pub struct Document {
 }
 
 /// What a document is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Kind {
     /// A unified archive.
     Unified,
@@ -142,7 +142,7 @@ pub enum Kind {
 }
 
 /// How far a document is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum State {
     /// Being decoded; what is there can be used. Bytes done.
     Loading(u64),
@@ -153,7 +153,7 @@ pub enum State {
 }
 
 /// An open datastore.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct StoreInfo {
     /// Its number.
     pub id: u32,
@@ -166,7 +166,7 @@ pub struct StoreInfo {
 }
 
 /// A group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct GroupInfo {
     /// `TYPE/ID`.
     pub name: String,
@@ -177,7 +177,7 @@ pub struct GroupInfo {
 }
 
 /// Asks a datastore.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct StoreQuery {
     /// Which store.
     pub store: u32,
@@ -188,7 +188,7 @@ pub struct StoreQuery {
 }
 
 /// What a datastore answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub enum StoreListing {
     /// The groups of the namespace.
     Groups(Vec<GroupInfo>),
@@ -197,7 +197,7 @@ pub enum StoreListing {
 }
 
 /// A snapshot in a listing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct SnapshotInfo {
     /// `TYPE/ID/TIME`.
     pub name: String,
@@ -210,7 +210,7 @@ pub struct SnapshotInfo {
 }
 
 /// A file of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SnapshotFile {
     /// Name in the manifest.
     pub name: String,
@@ -223,7 +223,7 @@ pub struct SnapshotFile {
 }
 
 /// Opens an archive of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct OpenSnapshot {
     /// Which store.
     pub store: u32,
@@ -232,10 +232,9 @@ pub struct OpenSnapshot {
 }
 
 /// A key file.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Key {
     /// Its bytes (JSON).
-    #[serde(with = "serde_bytes")]
     pub file: Vec<u8>,
     /// What it is locked with; empty if nothing.
     pub passphrase: String,
@@ -248,7 +247,7 @@ impl std::fmt::Debug for Key {
 }
 
 /// A key that was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct KeyInfo {
     /// Its fingerprint, as the stock tools print it.
     pub fingerprint: String,

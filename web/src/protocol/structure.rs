@@ -1,11 +1,11 @@
 //! Items of streams with their fields, for the structure view and its link with bytes.
 
-use serde::{Deserialize, Serialize};
+use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{EntryId, Stream};
 
 /// Items that are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Query {
     /// Of which stream.
     pub stream: Stream,
@@ -18,7 +18,7 @@ pub struct Query {
 }
 
 /// Items of a stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Items {
     /// Of which stream.
     pub stream: Stream,
@@ -35,7 +35,7 @@ pub struct Items {
 }
 
 /// A piece of a stream: an item, a record, a region without items.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Item {
     /// Position of its first byte.
     pub offset: u64,
@@ -60,7 +60,7 @@ pub struct Item {
 }
 
 /// A field of an item.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Field {
     /// Its name.
     pub name: String,
@@ -77,7 +77,7 @@ pub struct Field {
 }
 
 /// A goodbye table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Goodbye {
     /// Position of the GOODBYE item.
     pub offset: u64,
@@ -92,7 +92,7 @@ pub struct Goodbye {
 }
 
 /// A record of a goodbye table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Record {
     /// Position of the record.
     pub offset: u64,

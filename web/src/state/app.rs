@@ -2,12 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     rc::{Rc, Weak},
 };
 
 use futures::future::{AbortHandle, Abortable};
-use gloo::{events::EventListener, storage::Storage};
+use gloo::{events::EventListener, storage::Storage, timers::callback::Timeout};
+use pxkit_core::layout::sort_things;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
@@ -20,6 +20,7 @@ use super::{
     keys::Command,
     workspace::Open,
 };
+use crate::numbered::Numbered;
 use crate::protocol::{DocId, Problem, ProblemKind, Reply, Request, Tell, open};
 
 /// The page's one store. Clones are the same store.
@@ -28,13 +29,13 @@ pub struct App(Rc<Inner>);
 
 struct Inner {
     state: RefCell<Rc<State>>,
-    listeners: RefCell<BTreeMap<u32, Listener>>,
+    listeners: RefCell<Numbered<Listener>>,
     /// Those who take commands of the keyboard, the latest last.
-    takers: RefCell<BTreeMap<u32, Taker>>,
+    takers: RefCell<Numbered<Taker>>,
     next: Cell<u32>,
     client: Client,
     history: History,
-    jobs: RefCell<BTreeMap<u32, AbortHandle>>,
+    jobs: RefCell<Numbered<AbortHandle>>,
     /// What was opened, to open it again in another worker.
     given: RefCell<Vec<(Request, Vec<JsValue>)>>,
     follow: Follow,
@@ -130,7 +131,8 @@ impl App {
         let out = change(&mut state);
         let state = Rc::new(state);
         *self.0.state.borrow_mut() = state.clone();
-        let listeners: Vec<_> = self.0.listeners.borrow().values().cloned().collect();
+        let listeners: Vec<_> =
+            self.0.listeners.borrow().iter().map(|(_, listener)| listener.clone()).collect();
         for listener in listeners {
             listener(&state);
         }
@@ -152,7 +154,14 @@ impl App {
     fn hear(&self, tell: Tell) {
         match tell {
             Tell::Ready => self.send(Message::Worker(Worker::Ready)),
-            Tell::Document(document) => self.send(Message::Document(*document)),
+            Tell::Document(document) => {
+                let is_complete = document.state == open::State::Complete;
+                self.send(Message::Document(*document));
+                if is_complete {
+                    // Once it is shown.
+                    Timeout::new(0, || crate::boot::mark("pxkit-tree")).forget();
+                }
+            }
             Tell::Died(message) => self.send(Message::Worker(Worker::Died(message))),
             Tell::Reply { .. } | Tell::Progress { .. } => {}
         }
@@ -234,7 +243,7 @@ impl App {
         let app = self.clone();
         spawn_local(async move {
             let outcome = Abortable::new(asked, registration).await;
-            app.0.jobs.borrow_mut().remove(&id);
+            app.0.jobs.borrow_mut().remove(id);
             app.send(Message::JobEnded(id));
             if let Ok(answer) = outcome {
                 done(app, answer);
@@ -245,7 +254,7 @@ impl App {
 
     /// Takes long work back.
     pub fn cancel(&self, job: u32) {
-        if let Some(abort) = self.0.jobs.borrow().get(&job) {
+        if let Some(abort) = self.0.jobs.borrow().get(job) {
             abort.abort();
         }
     }
@@ -272,13 +281,14 @@ impl App {
     pub fn command(&self, command: Command) -> bool {
         let focused = gloo::utils::document().active_element();
         let mut takers: Vec<(u32, Taker)> =
-            self.0.takers.borrow().iter().map(|(number, taker)| (*number, taker.clone())).collect();
-        takers.sort_by_key(|(number, taker)| {
+            self.0.takers.borrow().iter().map(|(number, taker)| (number, taker.clone())).collect();
+        let rank = |(number, taker): &(u32, Taker)| {
             let node = taker.node.get();
             let inside =
                 node.zip(focused.as_ref()).is_some_and(|(node, focused)| node.contains(Some(focused)));
-            std::cmp::Reverse((inside, taker.rank, *number))
-        });
+            (inside, taker.rank, *number)
+        };
+        sort_things(&mut takers, |a, b| rank(b).cmp(&rank(a)));
         takers.iter().any(|(_, taker)| (taker.take)(command))
     }
 }
@@ -313,7 +323,7 @@ where
         check(&app.state());
         app.0.listeners.borrow_mut().insert(number, Rc::new(check));
         move || {
-            app.0.listeners.borrow_mut().remove(&number);
+            app.0.listeners.borrow_mut().remove(number);
         }
     });
     value
@@ -341,7 +351,7 @@ pub fn use_commands(node: &NodeRef, rank: u8, take: impl Fn(Command) -> bool + '
         });
         app.0.takers.borrow_mut().insert(number, Taker { node, rank, take });
         move || {
-            app.0.takers.borrow_mut().remove(&number);
+            app.0.takers.borrow_mut().remove(number);
         }
     });
 }

@@ -82,7 +82,7 @@ impl Client {
             }
         };
         let client = self.clone();
-        let message = Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| client.hear(event.data()));
+        let message = Closure::<dyn FnMut(_)>::new(move |event: MessageEvent| client.hear(&event.data()));
         let client = self.clone();
         let error = Closure::<dyn FnMut(_)>::new(move |event: ErrorEvent| client.died(event.message()));
         worker.set_onmessage(Some(message.as_ref().unchecked_ref()));
@@ -116,12 +116,12 @@ impl Client {
     fn send(&self, ask: &Ask, handles: &[JsValue]) -> Result<(), String> {
         let link = self.0.link.borrow();
         let link = link.as_ref().ok_or("The worker does not run.")?;
-        let message = envelope::seal(ask, handles).map_err(|error| error.to_string())?;
-        let moved = envelope::moved(&message);
-        link.worker.post_message_with_transfer(&message, &moved).map_err(|error| reason(&error))
+        let sent = envelope::seal(ask, handles)
+            .and_then(|sealed| link.worker.post_message_with_transfer(&sealed.message, &sealed.moved));
+        sent.map_err(|error| reason(&error))
     }
 
-    fn hear(&self, message: JsValue) {
+    fn hear(&self, message: &JsValue) {
         let (tell, handles) = match envelope::open::<Tell>(message) {
             Ok(opened) => opened,
             Err(error) => {
@@ -221,11 +221,10 @@ macro_rules! reply {
 }
 
 /// The problem of a reply of another kind than the request has.
-pub fn unexpected(reply: &Reply) -> Problem {
-    let kind: String = format!("{reply:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
+pub fn unexpected(_reply: &Reply) -> Problem {
     Problem {
         kind: ProblemKind::Request,
-        message: format!("The worker answered with {kind}, which was not asked for."),
+        message: "The worker answered with something that was not asked for.".to_owned(),
         about: None,
         offset: None,
     }

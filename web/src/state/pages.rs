@@ -1,6 +1,8 @@
 //! The rows of a list that the page holds: some pages around what is on screen. The worker has the rest.
 
-use std::{collections::BTreeMap, ops::Range, rc::Rc};
+use std::{ops::Range, rc::Rc};
+
+use crate::numbered::Numbered;
 
 /// Rows of a page.
 pub const PAGE: u32 = 100;
@@ -10,7 +12,7 @@ const HELD: usize = 40;
 /// Rows of a list, in pages.
 #[derive(Clone, Debug)]
 pub struct Pages<T> {
-    pages: BTreeMap<u32, Page<T>>,
+    pages: Numbered<Page<T>>,
     revision: u64,
     /// Counts uses.
     clock: u64,
@@ -25,7 +27,7 @@ struct Page<T> {
 
 impl<T> Default for Pages<T> {
     fn default() -> Self {
-        Self { pages: BTreeMap::new(), revision: 0, clock: 0 }
+        Self { pages: Numbered::default(), revision: 0, clock: 0 }
     }
 }
 
@@ -48,14 +50,14 @@ impl<T> Pages<T> {
 
     /// A row, if it is held.
     pub fn get(&self, row: u32) -> Option<&Rc<T>> {
-        self.pages.get(&(row / PAGE))?.rows.get((row % PAGE) as usize)
+        self.pages.get(row / PAGE)?.rows.get((row % PAGE) as usize)
     }
 
     /// All of these rows are held, if in an older state of the list.
     pub fn holds(&self, rows: &Range<u32>) -> bool {
         rows.is_empty()
             || [rows.start, rows.end - 1].into_iter().all(|row| self.get(row).is_some())
-                && pages(rows).all(|page| self.pages.contains_key(&page))
+                && pages(rows).all(|page| self.pages.get(page).is_some())
     }
 
     /// Pages of these rows and of those around them that must be read, the most urgent first.
@@ -67,7 +69,7 @@ impl<T> Pages<T> {
         let shown = pages(rows);
         let around = [shown.end().checked_add(1), shown.start().checked_sub(1)];
         let around = around.into_iter().flatten().filter(|page| *page <= last);
-        let stale = |page: &u32| self.pages.get(page).is_none_or(|held| held.revision != self.revision);
+        let stale = |page: &u32| self.pages.get(*page).is_none_or(|held| held.revision != self.revision);
         shown.chain(around).filter(stale).collect()
     }
 
@@ -76,9 +78,9 @@ impl<T> Pages<T> {
         self.clock += 1;
         let page_rows = rows.into_iter().map(Rc::new).collect();
         self.pages.insert(page, Page { rows: page_rows, revision, used: self.clock });
-        while self.pages.len() > HELD {
-            let oldest = self.pages.iter().min_by_key(|(_, page)| page.used).map(|(number, _)| *number);
-            oldest.map(|number| self.pages.remove(&number));
+        while self.pages.count() > HELD {
+            let oldest = self.pages.iter().min_by_key(|(_, page)| page.used).map(|(number, _)| number);
+            oldest.map(|number| self.pages.remove(number));
         }
     }
 
@@ -88,9 +90,11 @@ impl<T> Pages<T> {
         if rows.is_empty() {
             return;
         }
-        for (_, page) in self.pages.range_mut(pages(rows)) {
-            page.used = self.clock;
-        }
+        let (shown, now) = (pages(rows), self.clock);
+        self.pages
+            .iter_mut()
+            .filter(|(number, _)| shown.contains(number))
+            .for_each(|(_, page)| page.used = now);
     }
 }
 
@@ -145,6 +149,6 @@ mod tests {
             pages.insert(number, 0, page(number));
         }
         assert!(pages.holds(&(0..30)));
-        assert_eq!(pages.pages.len(), HELD);
+        assert_eq!(pages.pages.count(), HELD);
     }
 }

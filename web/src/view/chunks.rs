@@ -432,7 +432,7 @@ fn cells(row: &Row, is_wide: bool, is_archive: bool, has_past: bool) -> Html {
 fn Details() -> Html {
     let chunk = use_slice(|state| state.focus.chunk.clone());
     let Some(chunk) = chunk else { return html! {} };
-    let Chunk { row, files, elsewhere, .. } = &*chunk;
+    let Chunk { row, files, elsewhere, stored, checked } = &*chunk;
     let more = u64::from(row.files).saturating_sub(files.len() as u64);
     html! {
         <section class="chunk" aria-label="Selected chunk">
@@ -447,7 +447,10 @@ fn Details() -> Html {
                 if !elsewhere.is_empty() {
                     { format!(". The same digest is also at {}", elsewhere.iter().map(|at| format!("#{at}")).collect::<Vec<_>>().join(", ")) }
                 }
+                if let Some(stored) = stored { { format!(". Its file in the datastore has {}", text::exact(*stored)) } }
+                if let Some(Ok(())) = checked { { "; digest and length are right" } }
             </p>
+            if let Some(Err(why)) = checked { <p>{ why.clone() }</p> }
             <ul>
                 { for files.iter().map(|(entry, path, bytes)| html! {
                     <li key={*entry}>

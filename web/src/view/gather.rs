@@ -2,6 +2,7 @@
 //! worker can open.
 
 use js_sys::{Array, Function, Promise, Reflect};
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -253,45 +254,34 @@ pub fn at_start(app: &App) {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Sources {
-    sources: Vec<Offer>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-enum Offer {
-    Directory { name: String, directory: String, open: Vec<Wanted> },
-    File { name: String, url: String, size: u64 },
-}
-
-#[derive(serde::Deserialize)]
-struct Wanted {
-    namespace: String,
-    group: String,
-    snapshot: Option<String>,
-    archive: Option<String>,
-}
-
 async fn served() -> Result<(Vec<Item>, Vec<String>), String> {
     let text = fetch_text("sources.json").await.map_err(|error| reason(&error))?;
-    let sources: Sources = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let malformed = || "something is missing in it".to_owned();
+    let offers: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let absolute =
         |url: &str| Url::new_with_base(url, &base()).map(|url| url.href()).map_err(|error| reason(&error));
+    let text_of = |object: &Value, field: &str| object[field].as_str().map(str::to_owned);
     let mut items = Vec::new();
     let mut groups = Vec::new();
-    for offer in sources.sources {
-        items.push(match offer {
-            Offer::File { name, url, size } => Item::Served { url: absolute(&url)?, name, size },
-            Offer::Directory { name, directory, open } => {
-                let mut wanted = Vec::new();
-                for Wanted { namespace, group, snapshot, archive } in open {
-                    match snapshot {
-                        Some(snapshot) => wanted.push(SnapshotRef { namespace, snapshot, archive }),
-                        None => groups.push(group),
+    for offer in offers["sources"].as_array().ok_or_else(malformed)? {
+        let name = text_of(offer, "name").ok_or_else(malformed)?;
+        items.push(match text_of(offer, "directory") {
+            Some(directory) => {
+                let mut open = Vec::new();
+                for wanted in offer["open"].as_array().ok_or_else(malformed)? {
+                    let (namespace, archive) = (text_of(wanted, "namespace"), text_of(wanted, "archive"));
+                    let namespace = namespace.ok_or_else(malformed)?;
+                    match text_of(wanted, "snapshot") {
+                        Some(snapshot) => open.push(SnapshotRef { namespace, snapshot, archive }),
+                        None => groups.push(text_of(wanted, "group").ok_or_else(malformed)?),
                     }
                 }
-                Item::ServedDirectory { url: absolute(&directory)?, name, open: wanted }
+                Item::ServedDirectory { url: absolute(&directory)?, name, open }
+            }
+            None => {
+                let url = text_of(offer, "url").ok_or_else(malformed)?;
+                let size = offer["size"].as_u64().ok_or_else(malformed)?;
+                Item::Served { url: absolute(&url)?, name, size }
             }
         });
     }
@@ -309,15 +299,6 @@ async fn fetch(url: &str) -> Result<Response, JsValue> {
 async fn fetch_text(url: &str) -> Result<String, JsValue> {
     let text = JsFuture::from(fetch(url).await?.text()?).await?;
     Ok(text.as_string().unwrap_or_default())
-}
-
-/// A sample that comes with the page.
-#[derive(serde::Deserialize)]
-struct Sample {
-    /// Folder of the files below the samples.
-    folder: String,
-    /// Where each file is, and the path under which it is given.
-    files: Vec<(String, String)>,
 }
 
 /// Opens a sample: its files are fetched and then given as if they were dropped.
@@ -341,23 +322,29 @@ pub fn sample(app: &App, name: &'static str) {
 
 async fn fetch_sample(app: &App, name: &str) -> Result<Gathered, JsValue> {
     let text = fetch_text(&format!("static/samples/{name}.json")).await?;
-    let sample: Sample =
-        serde_json::from_str(&text).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    let sample: Value = serde_json::from_str(&text).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    // The folder below the samples; where each file is in it, and the path under which it is given.
+    let (folder, files) = (sample["folder"].as_str(), sample["files"].as_array());
+    let (Some(folder), Some(files)) = (folder, files) else {
+        return Err(JsValue::from_str("its list of files is malformed"));
+    };
     let mut gathered = Gathered::default();
-    let total = sample.files.len();
-    for (at, some) in sample.files.chunks(8).enumerate() {
+    let total = files.len();
+    for (at, some) in files.chunks(8).enumerate() {
         app.send(crate::state::Message::Notice(Some(Notice {
             text: format!("Fetching the sample: {} of {total} files", at * 8),
             bad: false,
             compare: None,
         })));
-        let folder = &sample.folder;
-        let fetched = some.iter().map(|(url, path)| async move {
+        let fetched = some.iter().map(|file| async move {
+            let (Some(url), Some(path)) = (file[0].as_str(), file[1].as_str()) else {
+                return Err(JsValue::from_str("its list of files is malformed"));
+            };
             let blob =
                 JsFuture::from(fetch(&format!("static/samples/{folder}/{url}")).await?.blob()?).await?;
             let name = path.rsplit('/').next().unwrap_or(path);
             let file = File::new_with_blob_sequence(&Array::of1(&blob.unchecked_into::<Blob>()), name)?;
-            Ok::<_, JsValue>((file, path.clone()))
+            Ok((file, path.to_owned()))
         });
         for file in futures::future::join_all(fetched).await {
             let (file, path) = file?;

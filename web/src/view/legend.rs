@@ -34,9 +34,8 @@ fn toggle(app: &App, number: u8) {
         Some(at) => {
             hidden.remove(at);
         }
-        None => hidden.push(number),
+        None => hidden.insert(hidden.iter().take_while(|&&other| other < number).count(), number),
     }
-    hidden.sort_unstable();
     let list: Vec<String> = hidden.iter().map(ToString::to_string).collect();
     app.send(Message::Param("hide", (!list.is_empty()).then(|| list.join(","))));
 }

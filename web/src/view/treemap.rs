@@ -1,5 +1,6 @@
 //! Directories as areas, with padding as an area of its own.
 
+use pxkit_core::layout::sort_things;
 use web_sys::Element;
 use yew::prelude::*;
 
@@ -289,7 +290,7 @@ fn labels(on: &web_sys::CanvasRenderingContext2d, areas: &[Area], scale: f64, da
 /// The largest areas, for those who do not see them.
 fn in_words(areas: &[Area]) -> String {
     let mut tops: Vec<&Area> = areas.iter().filter(|area| area.depth <= 1 && area.entry != Some(0)).collect();
-    tops.sort_by_key(|area| std::cmp::Reverse(area.size));
+    sort_things(&mut tops, |a, b| b.size.cmp(&a.size));
     let words = tops.iter().take(8).map(|area| format!("{}: {}", area.label, text::size(area.size)));
     words.collect::<Vec<_>>().join("; ")
 }

@@ -1,7 +1,6 @@
 //! The chunks of the stream.
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
 use std::rc::Rc;
 
 use pxkit_core::format::HEADER_SIZE;
@@ -173,21 +172,20 @@ fn order(document: &Document, chunks: &Chunks, query: &Query) -> Rc<[u32]> {
         if query.padded && chunk.dead() == 0 {
             continue;
         }
-        order.push((sort_key(query.sort, &chunk), number));
+        let key = sort_key(query.sort, &chunk);
+        order.push((if query.descending { !key } else { key }, number));
     }
-    if query.descending {
-        order.sort_unstable_by_key(|&(key, number)| (Reverse(key), number));
-    } else {
-        order.sort_unstable();
-    }
+    order.sort_unstable();
     if query.sort == Sort::Digest {
         // The key has only the first bytes.
         let digest = |number: u32| chunks.index.chunks()[number as usize].digest;
         for group in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
-            group.sort_unstable_by_key(|&(_, number)| (digest(number), number));
+            let mut numbers: Vec<u32> = group.iter().map(|&(_, number)| number).collect();
+            core::sort_ids(&mut numbers, &mut |a, b| digest(a).cmp(&digest(b)));
             if query.descending {
-                group.reverse();
+                numbers.reverse();
             }
+            group.iter_mut().zip(numbers).for_each(|(place, number)| place.1 = number);
         }
     } else if query.sort == Sort::Index && query.descending {
         order.reverse();
@@ -234,7 +232,13 @@ pub async fn chunk(task: &Task, document: &Rc<Document>, number: u32) -> Result<
     let order = DigestOrder::new(&chunks.index);
     let places = order.find(chunks.index.chunks(), &of_chunk.digest).map(|place| place as u32);
     let elsewhere = places.filter(|&place| place != number).take(PLACES).collect();
-    Ok(Chunk { row, files, elsewhere, stored: None, checked: None })
+    let (mut stored, mut checked) = (None, None);
+    let stream = document.stream(document.layout_stream()).ok();
+    if let Some(source) = stream.as_ref().and_then(|stream| stream.chunks()) {
+        checked = Some(source.check(of_chunk.digest, &of_chunk.extent).await.map_err(|cause| cause.message));
+        stored = source.store().stored(&of_chunk.digest).await.ok().flatten();
+    }
+    Ok(Chunk { row, files, elsewhere, stored, checked })
 }
 
 /// Histograms and score.

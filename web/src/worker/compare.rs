@@ -1,24 +1,27 @@
 //! Two archives side by side, with what the layout of core finds of them. A comparison is kept until one of its documents changes or is closed.
 
+mod rows;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use pxkit_core::access::{ReadNode, Tree};
-use pxkit_core::decode::Content;
-use pxkit_core::layout::compare::{self as join, Change, Comparison, Fields};
-use pxkit_core::layout::{self as core, Sharing};
+use pxkit_core::blob::Fingerprint;
+use pxkit_core::format::Attributes;
+use pxkit_core::layout::compare::{Change, Comparing, Comparison, StoringAgain};
+use pxkit_core::layout::{self as core, ChunkTable, Sharing};
 
 use super::document::LayoutParts;
 use super::files::bits::Bits;
-use super::{Document, Task, problem, text};
-use crate::protocol::compare::{Kind, Pair, Query, Row, Rows, Summary};
+use super::{Document, Task, problem};
+use crate::numbered::Numbered;
+use crate::protocol::compare::{Kind, Pair, Query, Summary};
 use crate::protocol::{DocId, EntryId, Problem};
 
-/// Rows that one answer has at most.
-const MOST: u32 = 1000;
-/// Differences that are sorted by path; more stay in the order of the archives.
-const SORTED: usize = 200_000;
+pub use rows::differences;
+
+/// Entries that are compared at once; then others get their turn.
+const SLICE: u32 = 1 << 14;
 /// Comparisons that are kept.
 const KEPT: usize = 4;
 
@@ -26,7 +29,7 @@ const KEPT: usize = 4;
 #[derive(Default)]
 pub struct State {
     /// For documents that were compared with an older one: that one, and which of the chunks it has, too.
-    earlier: RefCell<BTreeMap<DocId, (DocId, Rc<Bits>)>>,
+    earlier: RefCell<Numbered<(DocId, Rc<Bits>)>>,
     /// The latest last.
     compared: RefCell<Vec<Rc<Compared>>>,
 }
@@ -34,19 +37,21 @@ pub struct State {
 impl State {
     /// A document was closed: nothing that is kept may refer to it any more.
     pub fn forget(&self, id: DocId) {
-        self.earlier.borrow_mut().retain(|&newer, (older, _)| newer != id && *older != id);
+        self.earlier.borrow_mut().retain(|newer, (older, _)| newer != id && *older != id);
         self.compared.borrow_mut().retain(|kept| kept.pair.a != id && kept.pair.b != id);
     }
 
     /// The older document that one was last compared with, and which of its chunks that one has, too.
     pub fn earlier(&self, newer: DocId) -> Option<(DocId, Rc<Bits>)> {
-        self.earlier.borrow().get(&newer).cloned()
+        self.earlier.borrow().get(newer).cloned()
     }
 }
 
 /// A comparison that was made.
 struct Compared {
     pair: Pair,
+    /// Both documents.
+    documents: (Rc<Document>, Rc<Document>),
     /// What the documents were when it was made.
     generations: (u32, u32),
     old: LayoutParts,
@@ -88,24 +93,25 @@ async fn compared(task: &Task, pair: Pair) -> Result<Rc<Compared>, Problem> {
     if let Some(kept) = kept {
         return Ok(kept);
     }
-    let (old, new) = (a.parts()?, b.parts()?);
-    task.progress("comparing", 0, None, false);
-    task.breathe().await?;
-    let mut comparison = join::compare(&old.layout(), &new.layout());
+    let (mut old, mut new) = (a.parts()?, b.parts()?);
+    // Digests under different keys say nothing of each other.
+    let keys_differ = key(&a) != key(&b);
+    if keys_differ {
+        (old.index, new.index) = (None, None);
+    }
+    let mut comparison = joined(task, &old, &new).await?;
     attributes(task, (&a, &old.tree), (&b, &new.tree), &mut comparison).await?;
-
-    let mut again = Vec::new();
-    let stored = join::stored_again(&old.layout(), &new.layout(), &comparison, &mut |id, _| {
-        if comparison.change(id) == Change::Unchanged {
-            again.push(id);
-        }
-    });
-    let summary = Summary { needless: stored.unchanged, ..summarise(pair, &old, &new, &comparison) };
-    if let Some(bits) = injected_chunks(&old, &new) {
+    let (again, needless) = stored_again(task, &old, &new, &comparison).await?;
+    let summary = Summary { needless, keys_differ, ..summarise(pair, &old, &new, &comparison) };
+    task.breathe().await?;
+    let bits = injected_chunks(&old, &new);
+    state.earlier.borrow_mut().remove(pair.b);
+    if let Some(bits) = bits {
         state.earlier.borrow_mut().insert(pair.b, (pair.a, Rc::new(bits)));
     }
     let made = Rc::new(Compared {
         pair,
+        documents: (a, b),
         generations,
         old,
         new,
@@ -123,6 +129,50 @@ async fn compared(task: &Task, pair: Pair) -> Result<Rc<Compared>, Problem> {
     Ok(made)
 }
 
+/// The key that a document's chunks are encrypted with.
+fn key(document: &Document) -> Option<Fingerprint> {
+    let stream = document.stream(document.layout_stream()).ok()?;
+    stream.chunks().and_then(|chunks| chunks.key().map(|key| key.fingerprint()))
+}
+
+/// Joins two trees.
+async fn joined(task: &Task, old: &LayoutParts, new: &LayoutParts) -> Result<Comparison, Problem> {
+    let (before, after) = (old.layout(), new.layout());
+    let total = Some(new.tree.len() as u64);
+    let mut comparing = Comparing::new(&before, &after);
+    while comparing.step(SLICE as usize) {
+        task.progress("comparing", comparing.done(), total, false);
+        task.breathe().await?;
+    }
+    task.progress("looking for what was moved", comparing.done(), total, false);
+    task.breathe().await?;
+    Ok(comparing.finish())
+}
+
+/// Unchanged files that were stored again, sorted, with their number and bytes.
+async fn stored_again(
+    task: &Task,
+    old: &LayoutParts,
+    new: &LayoutParts,
+    comparison: &Comparison,
+) -> Result<(Vec<EntryId>, (u64, u64)), Problem> {
+    let (before, after) = (old.layout(), new.layout());
+    let mut again = Vec::new();
+    let Some(mut storing) = StoringAgain::new(&before, &after) else { return Ok((again, (0, 0))) };
+    let count = new.tree.len() as u32;
+    for start in (0..count).step_by(SLICE as usize) {
+        let ids = start..count.min(start + SLICE);
+        storing.step(comparison, ids, &mut |id, _| {
+            if comparison.change(id) == Change::Unchanged {
+                again.push(id);
+            }
+        });
+        task.progress("looking for what was stored again", start.into(), Some(count.into()), false);
+        task.breathe().await?;
+    }
+    Ok((again, storing.sums().unchanged))
+}
+
 /// Compares the attributes of entries that have some in both archives: they stand in the archives only.
 async fn attributes(
     task: &Task,
@@ -133,24 +183,28 @@ async fn attributes(
     let pending: Vec<EntryId> = comparison.pending().collect();
     for (done, &id) in pending.iter().enumerate() {
         let Some(before) = comparison.before(id) else { continue };
-        let mut nodes = Vec::new();
-        for (document, tree, id) in [(a, old, before), (b, new, id)] {
-            let archive = document.archive();
-            let read =
-                if id == 0 { ReadNode::root(&archive) } else { ReadNode::new(&archive, tree.filename(id)) };
-            nodes.push(document.drive(read).await?);
-        }
-        comparison.attributes(id, nodes[0].attributes.as_bytes() == nodes[1].attributes.as_bytes());
+        let (before, now) = (attributes_of(a, old, before).await?, attributes_of(b, new, id).await?);
+        comparison.attributes(id, before.as_bytes() == now.as_bytes());
         task.progress("comparing attributes", done as u64, Some(pending.len() as u64), false);
         task.breathe().await?;
     }
     Ok(())
 }
 
+/// The attributes of an entry.
+async fn attributes_of(document: &Document, tree: &Tree, id: EntryId) -> Result<Attributes, Problem> {
+    if !tree.has_attributes(id) {
+        return Ok(Attributes::default());
+    }
+    let archive = document.archive();
+    let read = if id == 0 { ReadNode::root(&archive) } else { ReadNode::new(&archive, tree.filename(id)) };
+    Ok(document.drive(read).await?.attributes)
+}
+
 fn summarise(pair: Pair, old: &LayoutParts, new: &LayoutParts, comparison: &Comparison) -> Summary {
     let sums = comparison.sums(&old.tree, &new.tree);
     let kinds = Kind::ALL.iter().map(|&kind| {
-        let (entries, bytes) = sums.of(change(kind));
+        let (entries, bytes) = sums.of(rows::change(kind));
         (kind, entries, bytes)
     });
     let count = |(chunks, bytes): (u64, u64)| (u32::try_from(chunks).unwrap_or(u32::MAX), bytes);
@@ -163,12 +217,13 @@ fn summarise(pair: Pair, old: &LayoutParts, new: &LayoutParts, comparison: &Comp
         injected: (0, 0, 0),
         needless: (0, 0),
         has_chunks: false,
+        keys_differ: false,
     };
     if let (Some(before), Some(index)) = (&old.index, &new.index) {
         let sharing = Sharing::new(before, index);
         let layout = new.layout();
         let ages = core::ages(index, &[before]);
-        let generations = core::generations(&layout, &core::ChunkTable::new(&layout), &ages);
+        let generations = core::generations(&layout, &ChunkTable::new(&layout), &ages);
         let injected = generations.get(1).copied().unwrap_or_default();
         summary.shared = count(sharing.both);
         summary.gone = count(sharing.first);
@@ -191,175 +246,11 @@ fn injected_chunks(old: &LayoutParts, new: &LayoutParts) -> Option<Bits> {
     Some(bits)
 }
 
-/// Rows of a comparison.
-pub async fn differences(task: &Task, query: Query) -> Result<Rows, Problem> {
-    let compared = compared(task, query.pair).await?;
-    let key = Query { start: 0, count: 0, ..query.clone() };
-    let kept = compared.order.borrow().as_ref().filter(|(of, _)| *of == key).map(|(_, order)| order.clone());
-    let order = match kept {
-        Some(order) => order,
-        None => {
-            let order: Rc<Order> = compared.order(&query).into();
-            *compared.order.borrow_mut() = Some((key, order.clone()));
-            order
-        }
-    };
-    let total = order.len() as u32;
-    let start = query.start.min(total);
-    let end = start.saturating_add(query.count.min(MOST)).min(total);
-    let rows = order[start as usize..end as usize].iter().map(|&(change, a, b)| compared.row(change, a, b));
-    Ok(Rows { start, total, rows: rows.collect() })
-}
-
-impl Compared {
-    /// The rows that a query means, in its order.
-    fn order(&self, query: &Query) -> Vec<(Change, Option<EntryId>, Option<EntryId>)> {
-        let (old, new) = (&*self.old.tree, &*self.new.tree);
-        let unchanged = |id: &EntryId| (Change::Unchanged, self.comparison.before(*id), Some(*id));
-        let mut rows: Vec<_> = if query.needless {
-            self.again.iter().map(unchanged).collect()
-        } else {
-            let is_wanted = |kind: Kind| match query.kinds.as_slice() {
-                [] => kind != Kind::Unchanged,
-                kinds => kinds.contains(&kind),
-            };
-            let mut rows: Vec<_> =
-                self.comparison.changes().filter(|(change, ..)| is_wanted(kind(*change))).collect();
-            if is_wanted(Kind::Unchanged) {
-                let all = 0..new.len() as u32;
-                let same = all.filter(|id| self.comparison.change(*id) == Change::Unchanged);
-                rows.extend(same.map(|id| unchanged(&id)));
-            }
-            rows
-        };
-        let path = |a: Option<EntryId>, b: Option<EntryId>, out: &mut Vec<u8>| {
-            out.clear();
-            match (a, b) {
-                (_, Some(id)) => new.path(id, out),
-                (Some(id), None) => old.path(id, out),
-                (None, None) => {}
-            }
-        };
-        if !query.text.is_empty() {
-            let mut buffer = Vec::new();
-            let wanted = query.text.to_lowercase();
-            rows.retain(|&(_, a, b)| {
-                path(a, b, &mut buffer);
-                String::from_utf8_lossy(&buffer).to_lowercase().contains(&wanted)
-            });
-        }
-        if query.by_size {
-            let size = |a: Option<EntryId>, b: Option<EntryId>| {
-                b.map(|id| new.size(id)).max(a.map(|id| old.size(id))).unwrap_or_default()
-            };
-            rows.sort_by_key(|&(_, a, b)| std::cmp::Reverse(size(a, b)));
-        } else if rows.len() <= SORTED {
-            rows.sort_by_cached_key(|&(_, a, b)| {
-                let mut path_of = Vec::new();
-                path(a, b, &mut path_of);
-                path_of
-            });
-        }
-        rows
-    }
-
-    fn row(&self, change: Change, a: Option<EntryId>, b: Option<EntryId>) -> Row {
-        let (old, new) = (&*self.old.tree, &*self.new.tree);
-        let size = |tree: &Tree, id: Option<EntryId>| {
-            id.filter(|id| matches!(tree.content(*id), Content::Inline { .. } | Content::Reference(_)))
-                .map(|id| tree.size(id))
-        };
-        let before = a.filter(|_| change == Change::Moved).map(|id| text::path(old, id));
-        let entry_kind = b.map(|id| new.kind(id)).or(a.map(|id| old.kind(id))).map_or(0, |kind| kind as u8);
-        let fields = match (a, b) {
-            (Some(a), Some(b)) => self.fields(a, b),
-            _ => Vec::new(),
-        };
-        Row {
-            kind: kind(change),
-            path: match (a, b) {
-                (_, Some(id)) => text::path(new, id),
-                (Some(id), None) => text::path(old, id),
-                (None, None) => String::new(),
-            },
-            before,
-            a,
-            b,
-            entry_kind,
-            size_a: size(old, a),
-            size_b: size(new, b),
-            fields,
-            needless: b.is_some_and(|id| self.again.binary_search(&id).is_ok()),
-        }
-    }
-
-    /// What differs between two entries, with both values.
-    fn fields(&self, a: EntryId, b: EntryId) -> Vec<(String, String, String)> {
-        let (old, new) = (&*self.old.tree, &*self.new.tree);
-        let fields = self.comparison.fields(b);
-        let mut out = Vec::new();
-        let mut add = |field: Fields, name: &str, value: &dyn Fn(&Tree, EntryId) -> String| {
-            if fields.contains(field) {
-                out.push((name.to_owned(), value(old, a), value(new, b)));
-            }
-        };
-        add(Fields::SIZE, "size", &|tree, id| tree.size(id).to_string());
-        add(Fields::MTIME, "mtime", &|tree, id| {
-            let mtime = tree.mtime(id);
-            format!("{} +{:09} ns", text::time(mtime.secs), mtime.nanos)
-        });
-        add(Fields::MODE, "mode", &|tree, id| format!("{:06o}", tree.mode(id)));
-        add(Fields::OWNER, "owner", &|tree, id| tree.owner(id).0.to_string());
-        add(Fields::GROUP, "group", &|tree, id| tree.owner(id).1.to_string());
-        add(Fields::FLAGS, "flags", &|tree, id| format!("{:#x}", tree.flags(id)));
-        add(Fields::ATTRIBUTES, "attributes", &|tree, id| {
-            if tree.has_attributes(id) { "some" } else { "none" }.to_owned()
-        });
-        add(Fields::TARGET, "target", &|tree, id| match tree.content(id) {
-            Content::Target(target) | Content::Hardlink { target, .. } => text::escape(target),
-            _ => "none".to_owned(),
-        });
-        add(Fields::DEVICE, "device", &|tree, id| match tree.content(id) {
-            Content::Device(device) => format!("{}:{}", device.major, device.minor),
-            _ => "none".to_owned(),
-        });
-        add(Fields::LINK, "link", &|tree, id| match tree.content(id) {
-            Content::Hardlink { target, .. } => format!("to {}", text::escape(target)),
-            _ => "first name".to_owned(),
-        });
-        out
-    }
-}
-
-const fn change(kind: Kind) -> Change {
-    match kind {
-        Kind::Added => Change::Added,
-        Kind::Removed => Change::Removed,
-        Kind::Content => Change::Contents,
-        Kind::Metadata => Change::Metadata,
-        Kind::Type => Change::Kind,
-        Kind::Moved => Change::Moved,
-        Kind::Unchanged => Change::Unchanged,
-    }
-}
-
-const fn kind(change: Change) -> Kind {
-    match change {
-        Change::Added => Kind::Added,
-        Change::Removed => Kind::Removed,
-        Change::Contents => Kind::Content,
-        Change::Metadata => Kind::Metadata,
-        Change::Kind => Kind::Type,
-        Change::Moved => Kind::Moved,
-        Change::Unchanged => Kind::Unchanged,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::{Reply, Request};
-    use crate::worker::testing::Bench;
+    use crate::worker::testing::{Bench, golden};
 
     fn query(pair: Pair) -> Query {
         Query {
@@ -398,6 +289,82 @@ mod tests {
         assert!(
             rows.rows.iter().all(|row| row.kind == Kind::Removed && row.b.is_none() && row.size_b.is_none())
         );
+    }
+
+    #[test]
+    fn attributes_that_differ_are_named() {
+        // Values of extended attributes and permissions are changed in their bytes.
+        let bench = Bench::new();
+        let a = bench.golden(&["attributes.mpxar", "attributes.ppxar"]);
+        let tree = a.whole_tree().unwrap();
+        let mut meta = golden("archives/attributes.mpxar");
+        let mut changed = Vec::new();
+        for id in (0..tree.len() as u32).filter(|&id| tree.has_attributes(id)) {
+            let Ok(Reply::Entry(entry)) = bench.ask(Request::Entry(a.id(), id)) else { panic!("no entry") };
+            if let Some(xattr) = entry.attributes.iter().find(|it| it.item == "XATTR" && !it.raw.is_empty()) {
+                // Behind the header, the name and its NUL.
+                let at = xattr.offset as usize + 16 + xattr.name.len() + 1;
+                meta[at] ^= 1;
+                changed.push((entry.path.trim_start_matches('/').to_owned(), xattr.name.clone()));
+            }
+        }
+        assert!(changed.len() > 2);
+        let opened = bench.open(vec![
+            ("attributes.mpxar", meta),
+            ("attributes.ppxar", golden("archives/attributes.ppxar")),
+        ]);
+        let pair = Pair { a: a.id(), b: opened.documents[0].id };
+        let Ok(Reply::Differences(rows)) = bench.ask(Request::Differences(query(pair))) else {
+            panic!("no rows")
+        };
+        assert_eq!(rows.rows.len(), changed.len());
+        for (path, name) in &changed {
+            let row = rows.rows.iter().find(|row| row.path.trim_start_matches('/') == path).unwrap();
+            assert_eq!(row.kind, Kind::Metadata);
+            let [(field, before, now)] = &row.fields[..] else { panic!("{:?}", row.fields) };
+            assert_eq!(*field, format!("XATTR {name}"));
+            assert_ne!(before, now);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_chunks_under_different_keys() {
+        let bench = Bench::new();
+        let store = bench.golden_store(|_| {});
+        bench.open(vec![("key.json", golden("key.json"))]);
+        let open =
+            |group: &str| bench.snapshot(store, &format!("host/{group}/2026-11-22T21:15:58Z"), None).unwrap();
+        let (plain, encrypted) = (open("meta"), open("enc"));
+        for (a, b) in [(&plain, &encrypted), (&encrypted, &plain)] {
+            let Ok(Reply::Comparison(summary)) = bench.ask(Request::Compare(Pair { a: a.id(), b: b.id() }))
+            else {
+                panic!("no comparison")
+            };
+            assert!(summary.keys_differ && !summary.has_chunks);
+            assert_eq!((summary.shared, summary.injected, summary.needless), ((0, 0), (0, 0, 0), (0, 0)));
+            let content = summary.kinds.iter().find(|it| it.0 == Kind::Content).unwrap();
+            assert_eq!(content.1, 0, "other digests are no other contents");
+        }
+        let Ok(Reply::Comparison(summary)) =
+            bench.ask(Request::Compare(Pair { a: open("meta").id(), b: plain.id() }))
+        else {
+            panic!("no comparison")
+        };
+        assert!(!summary.keys_differ && summary.has_chunks && summary.shared.0 > 0);
+    }
+
+    #[test]
+    fn a_comparison_can_be_taken_back() {
+        let bench = Bench::new();
+        let a = bench.golden(&["wide.mpxar", "wide.ppxar"]);
+        let b = bench.golden(&["attributes.mpxar", "attributes.ppxar"]);
+        let asked = bench.start(Request::Compare(Pair { a: a.id(), b: b.id() }), Vec::new());
+        bench.start(Request::Cancel(asked), Vec::new());
+        let cancelled = bench.run().into_iter().any(|(tell, _)| {
+            matches!(tell, crate::protocol::Tell::Reply { id, result: Err(problem) }
+                if id == asked && problem.kind == crate::protocol::ProblemKind::Cancelled)
+        });
+        assert!(cancelled);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use pxkit_core::blob::{
     Fingerprint, Frame, ID_KEY_ROUNDS, ID_KEY_SALT, Kdf, KeyFile, Seal, Secret, Wrapping,
 };
@@ -134,6 +135,14 @@ impl Key {
     /// Whether a text is its fingerprint.
     pub fn has_fingerprint(&self, text: &str) -> bool {
         Fingerprint::parse(text) == Some(self.fingerprint)
+    }
+
+    /// Whether a signature, 64 hexadecimal digits, is its own of that text.
+    pub fn signed(&self, text: &str, signature: &str) -> bool {
+        let digit = |at: usize| u8::from_str_radix(signature.get(at..at + 2)?, 16).ok();
+        let bytes = (0..signature.len()).step_by(2).map(digit).collect::<Option<Vec<u8>>>();
+        let mac = Hmac::<Sha256>::new_from_slice(self.id_key()).map(|mac| mac.chain_update(text));
+        bytes.zip(mac.ok()).is_some_and(|(bytes, mac)| mac.verify_slice(&bytes).is_ok())
     }
 
     async fn open(&self, seal: &Seal, data: &[u8]) -> Result<Vec<u8>, Problem> {

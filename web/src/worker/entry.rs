@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pxkit_core::access::{Contents as CheckHeader, Machine, Node, NodeContent, ReadNode, Step, Tree};
 use pxkit_core::decode::Content;
-use pxkit_core::format::{Attribute as Stored, HEADER_SIZE, Kind, PayloadRef};
+use pxkit_core::format::{Attribute as Stored, Attributes, HEADER_SIZE, Kind, PayloadRef};
 
 use super::document::LayoutParts;
 use super::{Document, Task, problem, text, words};
@@ -141,6 +141,11 @@ fn add_stored(entry: &mut Entry, node: &Node) {
         }
         offset += size_of_item(&stored);
     }
+}
+
+/// Attributes in words, each with what is stored.
+pub(super) fn in_words(attributes: &Attributes) -> Vec<(Attribute, Stored<'_>)> {
+    attributes.iter().map(|stored| (attribute(&stored, 0), stored)).collect()
 }
 
 fn size_of_item(stored: &Stored<'_>) -> u64 {

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use pxkit_core::access::Source;
 use pxkit_core::format::Digest;
-use pxkit_core::layout::{Class, DigestOrder, Former, History, Layout, Owner, Remains, Remnants, Trace};
+use pxkit_core::layout::{
+    Class, DigestOrder, Former, History, Layout, Owner, Remains, Remnants, Trace, sort_things,
+};
 
 use super::document::LayoutParts;
 use super::paint::ranges;
@@ -113,7 +115,7 @@ pub fn older(task: &Task, document: &Rc<Document>) -> Vec<Older> {
         other.id() != document.id() && !is_other && time(other).is_some_and(|time| time < now)
     };
     let mut older: Vec<_> = task.worker().documents().into_iter().filter(is_meant).collect();
-    older.sort_by_key(|other| std::cmp::Reverse((time(other), other.id())));
+    sort_things(&mut older, |a, b| (time(b), b.id()).cmp(&(time(a), a.id())));
     let ready = |document: Rc<Document>| {
         let parts = document.parts().ok()?;
         let order = order(&document, &parts)?;

@@ -8,6 +8,8 @@ pub mod check;
 pub mod chunks;
 pub mod compare;
 pub mod crypto;
+#[cfg(test)]
+mod damaged;
 pub mod document;
 pub mod entry;
 pub mod export;
@@ -32,7 +34,6 @@ pub mod text;
 pub mod words;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub use document::Document;
@@ -40,6 +41,7 @@ pub use handle::Handle;
 pub use host::Host;
 pub use task::Task;
 
+use crate::numbered::Numbered;
 use crate::protocol::{Ask, DocId, Memory, Problem, ProblemKind, Reply, Request, Tell};
 use crypto::Key;
 use open::store::Store;
@@ -52,12 +54,12 @@ pub use port::start;
 /// Everything that is open, and who is told of it.
 pub struct Worker {
     host: Rc<dyn Host>,
-    documents: RefCell<BTreeMap<DocId, Rc<Document>>>,
+    documents: RefCell<Numbered<Rc<Document>>>,
     next_document: Cell<DocId>,
     stores: RefCell<Vec<Rc<Store>>>,
     keys: RefCell<Vec<Rc<Key>>>,
     /// Requests that are being worked on.
-    running: RefCell<BTreeMap<u32, Rc<Cell<bool>>>>,
+    running: RefCell<Numbered<Rc<Cell<bool>>>>,
     /// Blocks that were read from sources.
     pub blocks: Rc<Blocks>,
     /// Chunks that were decoded.
@@ -97,7 +99,7 @@ impl Worker {
         self.host.spawn(Box::pin(async move {
             let mut given = Vec::new();
             let result = answer(&task, request, handles, &mut given).await;
-            worker.running.borrow_mut().remove(&id);
+            worker.running.borrow_mut().remove(id);
             worker.host.tell(Tell::Reply { id, result }, given);
         }));
     }
@@ -107,13 +109,13 @@ impl Worker {
     /// # Errors
     /// It is not open (any more).
     pub fn document(&self, id: DocId) -> Result<Rc<Document>, Problem> {
-        let document = self.documents.borrow().get(&id).cloned();
+        let document = self.documents.borrow().get(id).cloned();
         document.ok_or_else(|| problem::new(ProblemKind::Request, "This is not open any more."))
     }
 
     /// All that is open.
     pub fn documents(&self) -> Vec<Rc<Document>> {
-        self.documents.borrow().values().cloned().collect()
+        self.documents.borrow().iter().map(|(_, document)| document.clone()).collect()
     }
 
     /// Makes a document, which gets its number now, and keeps it.
@@ -173,7 +175,7 @@ impl Worker {
     }
 
     fn close(&self, id: DocId) -> Result<(), Problem> {
-        let document = self.documents.borrow_mut().remove(&id);
+        let document = self.documents.borrow_mut().remove(id);
         let document =
             document.ok_or_else(|| problem::new(ProblemKind::Request, "This is not open any more."))?;
         document.closed().set(true);
@@ -185,7 +187,7 @@ impl Worker {
         let documents = self.documents.borrow();
         Memory {
             wasm: self.host.memory(),
-            documents: documents.values().map(|document| document.memory()).sum(),
+            documents: documents.iter().map(|(_, document)| document.memory()).sum(),
             caches: self.blocks.memory() + self.chunks.memory(),
             read: self.blocks.read() + self.chunks.read(),
         }
@@ -211,7 +213,7 @@ async fn answer(
             Reply::Done
         }
         Request::Cancel(id) => {
-            if let Some(cancelled) = worker.running.borrow().get(&id) {
+            if let Some(cancelled) = worker.running.borrow().get(id) {
                 cancelled.set(true);
             }
             Reply::Done

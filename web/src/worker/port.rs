@@ -20,7 +20,7 @@ pub fn start() {
     let host = Rc::new(Browser { scope: scope.clone() });
     let worker = Worker::new(host.clone());
     let receive = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-        match envelope::open::<Ask>(event.data()) {
+        match envelope::open::<Ask>(&event.data()) {
             Ok((ask, handles)) => worker.ask(ask, handles.into_iter().map(Handle::Js).collect()),
             Err(error) => web_sys::console::error_2(&"a message that is none".into(), &error.into()),
         }
@@ -38,10 +38,8 @@ struct Browser {
 impl Host for Browser {
     fn tell(&self, tell: Tell, handles: Vec<Handle>) {
         let handles: Vec<JsValue> = handles.iter().filter_map(Handle::to_js).collect();
-        let sent = envelope::seal(&tell, &handles).map_err(JsValue::from).and_then(|message| {
-            let moved = envelope::moved(&message);
-            self.scope.post_message_with_transfer(&message, &moved)
-        });
+        let sent = envelope::seal(&tell, &handles)
+            .and_then(|sealed| self.scope.post_message_with_transfer(&sealed.message, &sealed.moved));
         if let Err(error) = sent {
             web_sys::console::error_2(&"a message that cannot be sent".into(), &error);
         }

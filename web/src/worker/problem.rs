@@ -32,8 +32,3 @@ pub fn of(error: Error, name: &str) -> Problem {
 pub fn request(message: impl Into<String>) -> Problem {
     new(ProblemKind::Request, message)
 }
-
-/// A request whose module is not there yet.
-pub(super) fn absent<T>(what: &str) -> Result<T, Problem> {
-    Err(request(format!("{what}: this cannot be answered yet.")))
-}

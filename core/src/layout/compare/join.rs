@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::super::sorted::sort_ids;
 use super::super::spans::Layout;
 use super::comparison::Comparison;
 use super::contents::same_contents;
@@ -13,20 +14,64 @@ use crate::format::Kind;
 /// Compares two archives (see the [module](super)). Names of a directory that are not sorted are sorted here, so the order of entries does not
 /// matter; of equal names the first is compared with the first. Takes O(n), and O(n log n) for unsorted directories and for what was moved.
 pub fn compare(old: &Layout<'_>, new: &Layout<'_>) -> Comparison {
-    let comparison = Comparison::new(old.tree().len(), new.tree().len());
-    let mut join = Join { old, new, comparison, open: Vec::new() };
-    if !old.tree().is_empty() && !new.tree().is_empty() {
-        join.pair(0, 0);
+    let mut comparing = Comparing::new(old, new);
+    while comparing.step(usize::MAX) {}
+    comparing.finish()
+}
+
+/// [`compare`] in steps, for those who have other things to do meanwhile.
+pub struct Comparing<'a> {
+    join: Join<'a>,
+    /// The children of the directory that is being compared, and how many of them are done.
+    left: Vec<u32>,
+    right: Vec<u32>,
+    at: (usize, usize),
+    done: u64,
+}
+
+impl<'a> Comparing<'a> {
+    /// Nothing but the roots is compared yet.
+    pub fn new(old: &'a Layout<'a>, new: &'a Layout<'a>) -> Self {
+        let comparison = Comparison::new(old.tree().len(), new.tree().len());
+        let mut join = Join { old, new, comparison, open: Vec::new() };
+        if !old.tree().is_empty() && !new.tree().is_empty() {
+            join.pair(0, 0);
+        }
+        Self { join, left: Vec::new(), right: Vec::new(), at: (0, 0), done: 0 }
     }
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    while let Some((a, b)) = join.open.pop() {
-        sorted_children(old.tree(), a, &mut left);
-        sorted_children(new.tree(), b, &mut right);
-        join.directory(&left, &right);
+
+    /// Compares about `entries` more; whether there are still others. The children of one directory are listed at once.
+    pub fn step(&mut self, entries: usize) -> bool {
+        let mut budget = entries;
+        while budget > 0 {
+            let (a, b) = self.at;
+            if a < self.left.len() && b < self.right.len() {
+                let (left, right) = (&self.left[a..], &self.right[b..]);
+                let (a, b) = self.join.directory(left, right, budget);
+                self.at = (self.at.0 + a, self.at.1 + b);
+                self.done += a.max(b) as u64;
+                budget = budget.saturating_sub(a.max(b));
+                continue;
+            }
+            let Some((a, b)) = self.join.open.pop() else { return false };
+            sorted_children(self.join.old.tree(), a, &mut self.left);
+            sorted_children(self.join.new.tree(), b, &mut self.right);
+            self.at = (0, 0);
+        }
+        true
     }
-    let mut comparison = join.comparison;
-    find_moved(old, new, &mut comparison);
-    comparison
+
+    /// Entries that were compared so far.
+    pub const fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Looks for what was moved among what was not found under its path.
+    pub fn finish(self) -> Comparison {
+        let Join { old, new, mut comparison, .. } = self.join;
+        find_moved(old, new, &mut comparison);
+        comparison
+    }
 }
 
 /// Puts the children of a directory into `out`, sorted by name, equal names in the order of the archive.
@@ -34,7 +79,7 @@ fn sorted_children(tree: &Tree, id: u32, out: &mut Vec<u32>) {
     out.clear();
     out.extend(tree.children(id));
     if !out.is_sorted_by(|&a, &b| tree.name(a) <= tree.name(b)) {
-        out.sort_unstable_by(|&a, &b| tree.name(a).cmp(tree.name(b)).then(a.cmp(&b)));
+        sort_ids(out, &mut |a, b| tree.name(a).cmp(tree.name(b)));
     }
 }
 
@@ -47,8 +92,13 @@ struct Join<'a> {
 }
 
 impl Join<'_> {
-    fn directory(&mut self, mut left: &[u32], mut right: &[u32]) {
-        while let ([a, rest_of_left @ ..], [b, rest_of_right @ ..]) = (left, right) {
+    /// Compares what is in a directory, `most` entries at most; returns how many of both sides are done.
+    fn directory(&mut self, mut left: &[u32], mut right: &[u32], most: usize) -> (usize, usize) {
+        let (of_left, of_right) = (left.len(), right.len());
+        let done = |left: &[u32], right: &[u32]| (of_left - left.len(), of_right - right.len());
+        while let ([a, rest_of_left @ ..], [b, rest_of_right @ ..]) = (left, right)
+            && done(left, right).0.max(done(left, right).1) < most
+        {
             let order = self.old.tree().name(*a).cmp(self.new.tree().name(*b));
             if order == Ordering::Equal {
                 self.pair(*a, *b);
@@ -56,6 +106,7 @@ impl Join<'_> {
             left = if order.is_le() { rest_of_left } else { left };
             right = if order.is_ge() { rest_of_right } else { right };
         }
+        done(left, right)
     }
 
     /// Compares two entries with the same path.

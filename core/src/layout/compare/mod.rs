@@ -18,5 +18,5 @@ mod stored;
 pub use crate::compare::{Change, Fields};
 pub use comparison::{Comparison, Evidence, Sums};
 pub use contents::same_contents;
-pub use join::compare;
-pub use stored::{StoredAgain, stored_again};
+pub use join::{Comparing, compare};
+pub use stored::{StoredAgain, StoringAgain, stored_again};

@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::super::sorted::{sort_ids, sort_things};
 use super::super::spans::Layout;
 use super::comparison::Comparison;
 use super::contents::same_contents;
@@ -24,8 +25,8 @@ pub(super) fn find_moved(old: &Layout<'_>, new: &Layout<'_>, comparison: &mut Co
     }
     let mut moves = Moves { old, new, comparison };
     if old.index().is_some() && new.index().is_some() {
-        removed.sort_by_cached_key(|&id| place(old, id));
-        added.sort_by_cached_key(|&id| place(new, id));
+        by_place(old, &mut removed);
+        by_place(new, &mut added);
         each_group(
             &removed,
             &added,
@@ -38,8 +39,8 @@ pub(super) fn find_moved(old: &Layout<'_>, new: &Layout<'_>, comparison: &mut Co
         removed.retain(|&id| moves.comparison.after(id).is_none());
         added.retain(|&id| moves.comparison.before(id).is_none());
     }
-    removed.sort_unstable_by_key(|&id| (version(old.tree(), id), id));
-    added.sort_unstable_by_key(|&id| (version(new.tree(), id), id));
+    sort_ids(&mut removed, &mut |a, b| version(old.tree(), a).cmp(&version(old.tree(), b)));
+    sort_ids(&mut added, &mut |a, b| version(new.tree(), a).cmp(&version(new.tree(), b)));
     let (of_old, of_new) = (|&id: &u32| version(old.tree(), id), |&id: &u32| version(new.tree(), id));
     each_group(&removed, &added, of_old, of_new, |removed, added| {
         pair_group(&mut moves, removed, added, false);
@@ -55,6 +56,13 @@ fn place(layout: &Layout<'_>, id: u32) -> (u64, u64) {
     });
     let trace = part.map_or(0, |part| u64_at(&part.digest.0, 0).wrapping_add(part.within.start));
     (layout.tree().size(id), trace)
+}
+
+fn by_place(layout: &Layout<'_>, ids: &mut Vec<u32>) {
+    let mut placed: Vec<_> = ids.iter().map(|&id| (place(layout, id), id)).collect();
+    sort_things(&mut placed, |a, b| a.0.cmp(&b.0));
+    ids.clear();
+    ids.extend(placed.iter().map(|&(_, id)| id));
 }
 
 fn version(tree: &Tree, id: u32) -> (u64, Timestamp) {
@@ -92,7 +100,7 @@ fn pair_group(join: &mut Moves<'_>, removed: &[u32], added: &[u32], is_place: bo
     }
     let by_name = |tree: &Tree, group: &[u32]| {
         let mut group = group.to_vec();
-        group.sort_unstable_by(|&a, &b| tree.name(a).cmp(tree.name(b)).then(a.cmp(&b)));
+        sort_ids(&mut group, &mut |a, b| tree.name(a).cmp(tree.name(b)));
         group
     };
     let (mut removed, mut added) = (by_name(join.old.tree(), removed), by_name(join.new.tree(), added));

@@ -192,6 +192,10 @@ fn trees_are_compared_by_path() {
         let maps = [&old_tree, &new_tree].map(|tree| Map::new(tree, Source::Payload, Map::least_size(tree)));
         let (a, b) = (Layout::new(&old_tree, &maps[0], None), Layout::new(&new_tree, &maps[1], None));
         let mut comparison = compare(&a, &b);
+        let (mut comparing, most) = (Comparing::new(&a, &b), 1 + random.below(5) as usize);
+        while comparing.step(most) {}
+        let (steps, whole) = (comparing.finish(), &comparison);
+        assert!(steps.changes().eq(whole.changes()) && steps.pending().eq(whole.pending()));
         for id in comparison.pending().collect::<Vec<_>>() {
             let before = &old_paths[comparison.before(id).unwrap() as usize];
             let (before, after) = (&old[before].attribute, &new[&new_paths[id as usize]].attribute);

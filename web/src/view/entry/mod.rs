@@ -290,7 +290,7 @@ fn attribute(attribute: &Attribute, raw: bool) -> Html {
         <div key={attribute.offset}>
             <dt>
                 <Jump tab={Tab::Structure} to={Selection::Item(Stream::Meta, attribute.offset)} title={format!("{} at {}", attribute.item, text::offset(attribute.offset))}>
-                    { if attribute.name.is_empty() { attribute.item.to_lowercase() } else { attribute.name.clone() } }
+                    { if attribute.name.is_empty() { attribute.item.to_ascii_lowercase() } else { attribute.name.clone() } }
                 </Jump>
             </dt>
             <dd title={if raw { attribute.value.clone() } else { attribute.raw.clone() }}>

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use pxkit_core::access::{ReadNode, Tree};
+use pxkit_core::blob::Crc32;
 use pxkit_core::decode::Content;
 use pxkit_core::format::{Attribute, Attributes, Kind, Timestamp, mode};
 
@@ -238,7 +239,7 @@ impl Writer<'_> {
     fn small(&mut self, sink: &mut Sink, path: Vec<u8>, mode: u32, mtime: Timestamp, bytes: &[u8]) {
         let member = Zip::begin(sink, path, mode, mtime, bytes.len() as u64);
         sink.push(bytes);
-        self.zip.end(sink, &member, crc32fast::hash(bytes), bytes.len() as u64);
+        self.zip.end(sink, &member, Crc32::of(bytes), bytes.len() as u64);
     }
 
     /// Whether the contents begin where they should, before a member is begun.
@@ -256,7 +257,7 @@ impl Writer<'_> {
     /// Appends contents, `size` bytes in any case: where they cannot be read, zeros stand instead, and that is told. Returns their CRC.
     async fn contents(&mut self, id: u32, file: u32, size: u64, sink: &mut Sink) -> Result<u32, Problem> {
         let (source, range) = super::open_contents(&self.document, file).await?;
-        let mut crc = crc32fast::Hasher::new();
+        let mut crc = Crc32::new();
         let mut at = range.start;
         while at < range.end {
             let len = super::PIECE.min(range.end - at);
@@ -283,7 +284,7 @@ impl Writer<'_> {
             }
             self.task.breathe().await?;
         }
-        Ok(crc.finalize())
+        Ok(crc.finish())
     }
 
     /// Attributes are not kept in trees: they are read again.

@@ -8,11 +8,12 @@ use pxkit_core::layout::{Format as CoreFormat, Report, write_chunks, write_range
 use serde_json::{Value, json};
 
 use super::sink::{JsonArray, Sink};
+use crate::protocol::compare::{self as differences, Pair};
 use crate::protocol::export::{Format, List};
 use crate::protocol::files::Span;
 use crate::protocol::findings::Query;
 use crate::protocol::{Problem, Stream};
-use crate::worker::{Document, Task, files, findings, problem};
+use crate::worker::{Document, Task, compare, files, findings, problem};
 
 /// Rows that are asked for at once.
 const ROWS: u32 = 1000;
@@ -120,6 +121,61 @@ async fn files_of_view(
     Ok(())
 }
 
+/// All that differs between two archives.
+pub async fn changes(task: &Task, pair: Pair, format: Format, sink: &mut Sink) -> Result<(), Problem> {
+    let columns = &["change", "path", "before", "type", "size_before", "size", "stored_again", "fields"];
+    let mut out = Table::new(columns, format, sink);
+    let (older, newer) = (task.worker().document(pair.a)?, task.worker().document(pair.b)?);
+    let mut start = 0;
+    loop {
+        let query = differences::Query {
+            pair,
+            kinds: Vec::new(),
+            needless: false,
+            text: String::new(),
+            by_size: false,
+            start,
+            count: ROWS,
+        };
+        let rows = compare::differences(task, query).await?;
+        if rows.rows.is_empty() {
+            break;
+        }
+        start += rows.rows.len() as u32;
+        for row in rows.rows {
+            let kind = match (row.a, row.b) {
+                (_, Some(id)) => Some(newer.tree().kind(id).name()),
+                (Some(id), None) => Some(older.tree().kind(id).name()),
+                (None, None) => None,
+            };
+            let fields = match format {
+                Format::Json => {
+                    let field = |(name, before, now)| json!({ "name": name, "before": before, "now": now });
+                    Value::Array(row.fields.into_iter().map(field).collect())
+                }
+                Format::Csv => {
+                    let field = |(name, before, now)| format!("{name}: {before} -> {now}");
+                    json!(row.fields.into_iter().map(field).collect::<Vec<_>>().join("; "))
+                }
+            };
+            out.row(&[
+                json!(row.kind.word()),
+                json!(row.path),
+                json!(row.before),
+                json!(kind),
+                json!(row.size_a),
+                json!(row.size_b),
+                json!(row.needless),
+                fields,
+            ]);
+        }
+        task.progress("listing differences", start.into(), Some(rows.total.into()), false);
+        task.breathe().await?;
+    }
+    out.finish();
+    Ok(())
+}
+
 async fn all_findings(
     task: &Task,
     document: &Rc<Document>,
@@ -137,7 +193,7 @@ async fn all_findings(
         start += rows.len() as u32;
         for row in rows {
             let stream = if row.stream == Stream::Payload { "payload" } else { "archive" };
-            let severity = format!("{:?}", row.severity).to_lowercase();
+            let severity = row.severity.word();
             out.row(&[
                 json!(stream),
                 json!(row.offset),

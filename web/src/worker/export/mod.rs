@@ -58,9 +58,14 @@ pub async fn save(
                 List::Chunks => "chunks",
                 List::Findings => "findings",
             };
-            format!("{base}.{what}.{}", if format == Format::Csv { "csv" } else { "json" })
+            format!("{base}.{what}.{}", ending(format))
         }
-        Save::Differences(..) => return problem::absent("saving of differences"),
+        Save::Differences(pair, format) => {
+            lists::changes(task, pair, format, &mut sink).await?;
+            let older = task.worker().document(pair.a)?.name.replace('/', "_");
+            let newer = task.worker().document(pair.b)?.name.replace('/', "_");
+            format!("{older}-{newer}.differences.{}", ending(format))
+        }
     };
     let size = sink.size();
     let file = sink.finish(&name).ok_or_else(|| {
@@ -68,6 +73,13 @@ pub async fn save(
     })?;
     given.push(file);
     Ok(Saved { name, size, left_out })
+}
+
+const fn ending(format: Format) -> &'static str {
+    match format {
+        Format::Json => "json",
+        Format::Csv => "csv",
+    }
 }
 
 /// The file that a hard link leads to.

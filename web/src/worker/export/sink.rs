@@ -15,6 +15,9 @@ pub struct Sink {
     parts: js_sys::Array,
     buffer: Vec<u8>,
     size: u64,
+    /// Bytes that a test only claims, each with its place in the buffer.
+    #[cfg(test)]
+    holes: Vec<(usize, u64)>,
 }
 
 impl Sink {
@@ -47,6 +50,21 @@ impl Sink {
             self.size += other.size - other.buffer.len() as u64;
         }
         self.push(&other.buffer);
+    }
+
+    /// Makes as if so many zeros had been appended.
+    #[cfg(test)]
+    pub fn hole(&mut self, bytes: u64) {
+        self.size += bytes;
+        self.holes.push((self.buffer.len(), bytes));
+    }
+
+    /// What was appended: each time how long the hole before is.
+    #[cfg(test)]
+    pub fn pieces(&self) -> Vec<(u64, &[u8])> {
+        let starts = [(0, 0)].into_iter().chain(self.holes.iter().copied());
+        let ends = self.holes.iter().map(|hole| hole.0).chain([self.buffer.len()]);
+        starts.zip(ends).map(|((start, hole), end)| (hole, &self.buffer[start..end])).collect()
     }
 
     /// Hands the piece to the browser, which may put it on disk.

@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use pxkit_core::format::Kind;
 
+use crate::protocol::compare::{self, Pair};
 use crate::protocol::export::{Archive, Format, List, Save, Saved};
 use crate::protocol::{ProblemKind, Reply, Request};
 use crate::worker::testing::{Bench, golden};
@@ -63,6 +64,69 @@ fn lists_and_the_report() {
         assert_eq!(lines, rows.len() + 1, "{list:?}");
         assert!(!rows.is_empty() || list == List::Findings, "{list:?}");
     }
+}
+
+#[test]
+fn differences_as_lists() {
+    let bench = Bench::new();
+    let a = bench.golden(&["kinds.mpxar", "kinds.ppxar"]);
+    let b = bench.golden(&["names.mpxar", "names.ppxar"]);
+    let pair = Pair { a: a.id(), b: b.id() };
+    let (saved, json) = save(&bench, &b, Save::Differences(pair, Format::Json));
+    assert_eq!(saved.name, "kinds.mpxar-names.mpxar.differences.json");
+    let rows: Vec<serde_json::Map<_, _>> = serde_json::from_slice(&json).unwrap();
+    let of = |change: &str| rows.iter().filter(|row| row["change"] == change).count() as u64;
+    let Ok(Reply::Comparison(summary)) = bench.ask(Request::Compare(pair)) else { panic!("no comparison") };
+    for (kind, entries, _) in summary.kinds {
+        let expected = if kind == compare::Kind::Unchanged { 0 } else { entries };
+        assert_eq!(of(kind.word()), expected, "{kind:?}");
+    }
+    assert!(of("added") > 0 && of("removed") > 0);
+    let added = rows.iter().find(|row| row["change"] == "added" && row["type"] == "file").unwrap();
+    assert!(added.contains_key("size") && !added.contains_key("size_before"));
+    let (_, csv) = save(&bench, &b, Save::Differences(pair, Format::Csv));
+    let csv = String::from_utf8(csv).unwrap();
+    assert_eq!(csv.lines().next(), Some("change,path,before,type,size_before,size,stored_again,fields"));
+    assert_eq!(csv.lines().count(), rows.len() + 1);
+}
+
+#[test]
+fn zip_archives_behind_four_gigabytes_are_read_by_others() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    const LARGE: u64 = 5 << 30;
+    let mtime = pxkit_core::format::Timestamp { secs: 1_700_000_000, nanos: 0 };
+    let (mut zip, mut sink) = (super::zip::Zip::default(), super::sink::Sink::new());
+    // The checksum of so many zeros is not looked at.
+    let member = super::zip::Zip::begin(&mut sink, b"large".to_vec(), 0o100_644, mtime, LARGE);
+    sink.hole(LARGE);
+    zip.end(&mut sink, &member, 0, LARGE);
+    let text = b"far, far on";
+    let member = super::zip::Zip::begin(&mut sink, b"far".to_vec(), 0o100_644, mtime, text.len() as u64);
+    sink.push(text);
+    zip.end(&mut sink, &member, pxkit_core::blob::Crc32::of(text), text.len() as u64);
+    zip.finish(&mut sink);
+    assert!(sink.size() > LARGE);
+
+    let dir = std::env::temp_dir().join(format!("pxkit-zip64-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut file = std::fs::File::create(dir.join("large.zip")).unwrap();
+    for (hole, bytes) in sink.pieces() {
+        file.seek(SeekFrom::Current(hole as i64)).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+    drop(file);
+    let script = "import zipfile; z = zipfile.ZipFile('large.zip'); \
+        print([(i.filename, i.file_size, i.header_offset > 2**32) for i in z.infolist()], z.read('far'))";
+    let output = std::process::Command::new("python3").args(["-c", script]).current_dir(&dir).output();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let Ok(output) = output else { return };
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        format!("[('large', {LARGE}, False), ('far', 11, True)] b'far, far on'"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Unpacks an archive with a program of the system; `None` if there is no such program.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pxkit_core::access::{Source, Tree};
 use pxkit_core::decode::Content;
-use pxkit_core::layout::{Layout, Owner};
+use pxkit_core::layout::{Layout, Owner, sort_ids};
 
 use super::bits::Bits;
 
@@ -79,7 +79,7 @@ impl Facts<'_> {
             _ => None,
         });
         let mut ids: Vec<u32> = owners.collect();
-        ids.sort_unstable();
+        sort_ids(&mut ids, &mut |a, b| a.cmp(&b));
         ids.dedup();
         ids
     }

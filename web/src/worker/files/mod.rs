@@ -6,8 +6,10 @@
 
 pub mod bits;
 pub mod collate;
+pub mod expression;
 pub mod facts;
 mod find;
+pub mod glob;
 pub mod list;
 pub mod matcher;
 pub mod needle;
@@ -18,11 +20,13 @@ pub mod state;
 pub mod sums;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 
 use pxkit_core::access::Tree;
+use pxkit_core::layout::sort_ids;
 
 use super::document::LayoutParts;
 use super::{Document, Task};
@@ -79,7 +83,7 @@ impl<'a> Known<'a> {
         if state.flagged.borrow().0 != counted {
             let mut flagged = Vec::new();
             document.findings.each(|_, finding| flagged.extend(finding.entry));
-            flagged.sort_unstable();
+            sort_ids(&mut flagged, &mut |a, b| a.cmp(&b));
             flagged.dedup();
             *state.flagged.borrow_mut() = (counted, flagged.into());
         }

@@ -27,7 +27,7 @@ pub struct Needle {
 impl Needle {
     /// For a text that is not empty. Case matters if there are capitals in it; otherwise it does not, for letters of ASCII.
     pub fn new(text: &str) -> Self {
-        let fold = !text.chars().any(char::is_uppercase);
+        let fold = !text.bytes().any(|byte| byte.is_ascii_uppercase());
         let within = text.contains('/').then(Bits::default);
         Self { text: Finder::new(text.as_bytes()).into_owned(), fold, within }
     }
@@ -69,7 +69,7 @@ impl Needle {
 }
 
 /// Calls `found` with those of `ids`, which are not empty, whose names hold the text.
-fn names(text: &Finder<'_>, fold: bool, tree: &Tree, ids: Range<u32>, mut found: impl FnMut(u32)) {
+pub fn names(text: &Finder<'_>, fold: bool, tree: &Tree, ids: Range<u32>, mut found: impl FnMut(u32)) {
     let len = text.needle().len();
     let end = tree.name_range(ids.end - 1).end;
     let (mut at, mut id) = (tree.name_range(ids.start).start, ids.start);

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use pxkit_core::access::Source;
 use pxkit_core::format::{Kind, Timestamp};
-use pxkit_core::layout::Owner;
+use pxkit_core::layout::{Owner, sort_ids};
 
 use super::bits::Bits;
 use super::collate;
@@ -98,24 +98,30 @@ impl<'a> Order<'a> {
     fn by_key(&self, ids: &mut [u32], key: impl Fn(u32) -> u64) {
         let flip = |key: u64| if self.descending && key != NONE { NONE - 1 - key.min(NONE - 1) } else { key };
         let mut keyed: Vec<(u64, u32)> = ids.iter().map(|&id| (flip(key(id)), id)).collect();
+        // Numbers of entries are the order of the archive.
+        keyed.sort_unstable();
+        ids.iter_mut().zip(&keyed).for_each(|(id, (_, sorted))| *id = *sorted);
         if self.sort == Sort::Mtime {
+            // Keys that are bounds stand for all times beyond them.
             let mtime = |id| self.facts.tree.mtime(id);
-            keyed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| self.turned(mtime(a.1).cmp(&mtime(b.1)))));
-        } else {
-            // Numbers of entries are the order of the archive.
-            keyed.sort_unstable();
+            for bound in [flip(0), flip(NONE - 1)] {
+                let first = keyed.partition_point(|pair| pair.0 < bound);
+                let end = keyed.partition_point(|pair| pair.0 <= bound);
+                sort_ids(&mut ids[first..end], &mut |a, b| self.turned(mtime(a).cmp(&mtime(b))));
+            }
         }
-        ids.iter_mut().zip(keyed).for_each(|(id, (_, sorted))| *id = sorted);
     }
 
     fn by_name(&self, ids: &mut [u32]) {
         let tree = self.facts.tree;
-        let mut keyed: Vec<(u128, u32)> = ids.iter().map(|&id| (collate::key(tree.name(id)), id)).collect();
-        keyed.sort_by(|a, b| {
+        let keyed: Vec<(u128, u32)> = ids.iter().map(|&id| (collate::key(tree.name(id)), id)).collect();
+        let mut order: Vec<u32> = (0..keyed.len() as u32).collect();
+        sort_ids(&mut order, &mut |a, b| {
+            let (a, b) = (&keyed[a as usize], &keyed[b as usize]);
             let order = a.0.cmp(&b.0).then_with(|| collate::compare(tree.name(a.1), tree.name(b.1)));
             self.turned(order)
         });
-        ids.iter_mut().zip(keyed).for_each(|(id, (_, sorted))| *id = sorted);
+        ids.iter_mut().zip(order).for_each(|(id, at)| *id = keyed[at as usize].1);
     }
 
     const fn turned(&self, order: Ordering) -> Ordering {

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use pxkit_core::layout::sort_things;
+
 use crate::protocol::{Problem, ProblemKind};
 use crate::worker::problem;
 use crate::worker::source::chunked::Arrangement;
@@ -55,7 +57,7 @@ pub async fn look(directory: &Rc<dyn Directory>) -> Result<Folder, Problem> {
     }
     let mut files: Vec<String> =
         listed.iter().filter(|one| !one.is_directory).map(|one| one.name.clone()).collect();
-    files.sort();
+    sort_things(&mut files, Ord::cmp);
     files.truncate(FILES);
     let is_group = listed.iter().any(|one| one.is_directory && is_time(&one.name));
     if files.is_empty() || is_group {

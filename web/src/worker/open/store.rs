@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use pxkit_core::blob::{CryptMode, Frame, MAX_PLAIN_SIZE, Manifest, SEALED_HEADER_SIZE};
 use pxkit_core::index::DynamicIndex;
+use pxkit_core::layout::sort_things;
 
 use super::folder::{is_safe, is_time};
 use super::index;
@@ -16,7 +17,7 @@ use crate::worker::findings::{By, Finding};
 use crate::worker::source::Source;
 use crate::worker::source::chunked::{ChunkStore, Chunked, Index};
 use crate::worker::source::directory::Directory;
-use crate::worker::{Task, problem};
+use crate::worker::{Document, Task, problem};
 
 /// The manifest's name, which it does not list itself.
 const MANIFEST: &str = "index.json.blob";
@@ -80,7 +81,7 @@ impl Store {
             found.extend(names.into_iter().map(|name| format!("{prefix}{name}")));
             task.breathe().await?;
         }
-        found.sort();
+        sort_things(&mut found, Ord::cmp);
         Ok(found)
     }
 
@@ -95,10 +96,8 @@ impl Store {
             let mut ids = self.directories(&join(&path, kind)).await?;
             ids.retain(|id| is_safe(id));
             // Numbers by their value, before everything else.
-            ids.sort_by_cached_key(|id| {
-                let number = id.parse::<u64>();
-                (number.is_err(), number.unwrap_or_default(), id.clone())
-            });
+            let number = |id: &String| id.parse::<u64>().map_or((true, 0), |number| (false, number));
+            sort_things(&mut ids, |a, b| (number(a), a).cmp(&(number(b), b)));
             for id in ids {
                 let name = format!("{kind}/{id}");
                 let directory = join(&path, &name);
@@ -116,7 +115,7 @@ impl Store {
     async fn times(&self, group: &str) -> Result<Vec<String>, Problem> {
         let mut times = self.directories(group).await?;
         times.retain(|name| is_time(name));
-        times.sort();
+        sort_things(&mut times, Ord::cmp);
         Ok(times)
     }
 
@@ -125,7 +124,7 @@ impl Store {
         let listed = self.directory.list(path).await?.unwrap_or_default();
         let mut names: Vec<String> =
             listed.into_iter().filter(|one| one.is_directory).map(|one| one.name).collect();
-        names.sort();
+        sort_things(&mut names, Ord::cmp);
         Ok(names)
     }
 
@@ -146,7 +145,7 @@ impl Store {
         for time in times.into_iter().rev() {
             let snapshot = format!("{group}/{time}");
             let reference = SnapshotRef { namespace: namespace.to_owned(), snapshot, archive: None };
-            snapshots.push(self.open(&reference).await?.info());
+            snapshots.push(self.open(&reference).await?.info(&task.worker().keys()));
             task.progress("reading manifests", snapshots.len() as u64, Some(count), false);
             task.breathe().await?;
         }
@@ -174,7 +173,7 @@ impl Store {
             .filter(|one| !one.is_directory && is_file(&one.name))
             .map(|one| one.name)
             .collect();
-        files.sort();
+        sort_things(&mut files, Ord::cmp);
         let manifest = self.manifest(&directory, name).await;
         let reference = SnapshotRef { archive: None, ..reference.clone() };
         Ok(Snapshot { store: self.clone(), directory, reference, manifest, files })
@@ -224,6 +223,59 @@ pub async fn read_manifest(blob: &[u8]) -> Result<Manifest, Problem> {
     Manifest::parse(&text).map_err(|error| problem::new(ProblemKind::Format, error.to_string()))
 }
 
+/// The line of facts that tells of the signature.
+const SIGNED: &str = "manifest";
+/// What a wrong signature means.
+const FORGED: &str = "the signature of the manifest is not right: it was changed since it was signed, or signed with another key";
+
+/// What a manifest's signature is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signature {
+    None,
+    /// Its key was not given.
+    Unchecked,
+    Right,
+    Wrong,
+}
+
+impl Signature {
+    fn of(manifest: &Manifest, keys: &[Rc<Key>]) -> Self {
+        let Some(signature) = &manifest.signature else { return Self::None };
+        let claimed = manifest.key_fingerprint();
+        let is_right = |key: &&Rc<Key>| key.signed(&manifest.canonical(), signature);
+        let mut keys = keys.iter().filter(|key| claimed.is_none_or(|claimed| key.has_fingerprint(claimed)));
+        match (claimed, keys.clone().next()) {
+            (Some(_), Some(key)) if !is_right(&key) => Self::Wrong,
+            // Without a claim it may be that of a key that was not given.
+            _ if keys.any(|key| is_right(&key)) => Self::Right,
+            _ => Self::Unchecked,
+        }
+    }
+
+    fn words(self, manifest: &Manifest) -> String {
+        let key = manifest.key_fingerprint().map_or_else(String::new, |key| format!(" with the key {key}"));
+        match self {
+            Self::None => "not signed".to_owned(),
+            Self::Unchecked => format!("signed{key}; not checked, as that key was not given"),
+            Self::Right => format!("signed{key}, and the signature is right"),
+            Self::Wrong => format!("signed{key}, but the signature is not right"),
+        }
+    }
+
+    fn finding(self, name: &str) -> Option<Finding> {
+        (self == Self::Wrong).then(|| Finding {
+            by: By::Opening,
+            stream: Stream::Meta,
+            offset: 0,
+            code: "manifest-signature",
+            severity: Severity::Error,
+            message: format!("{name}: {FORGED}"),
+            entry: None,
+            chunk: None,
+        })
+    }
+}
+
 /// A snapshot that is open.
 pub struct Snapshot {
     store: Rc<Store>,
@@ -237,7 +289,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// What the page is told.
-    fn info(self) -> SnapshotInfo {
+    fn info(self, keys: &[Rc<Key>]) -> SnapshotInfo {
         let name = self.reference.snapshot;
         let file = |name: &str, size, crypt: CryptMode| {
             let (opens, crypt) = (self.files.iter().any(|file| file == name), crypt.word().to_owned());
@@ -248,7 +300,9 @@ impl Snapshot {
                 let files = manifest.files.iter().map(|one| file(&one.filename, one.size, one.crypt_mode));
                 let key = manifest.key_fingerprint().map(str::to_owned);
                 let key = key.or_else(|| manifest.signature.as_ref().map(|_| "signed".to_owned()));
-                SnapshotInfo { name, files: files.collect(), problem: None, key }
+                let problem = (Signature::of(manifest, keys) == Signature::Wrong)
+                    .then(|| problem::about(ProblemKind::Key, &name, format!("{name}: {FORGED}.")));
+                SnapshotInfo { files: files.collect(), problem, key, name }
             }
             Err(problem) => {
                 let files = self.files.iter().filter(|name| *name != MANIFEST);
@@ -335,18 +389,13 @@ impl Snapshot {
         let archive = Some(name.to_owned());
         thing.origin = Some((self.store.id, SnapshotRef { archive, ..self.reference.clone() }));
         self.compare(name, &mut thing);
+        self.check_signature(task, name, &mut thing);
         Ok(thing)
     }
 
     /// Compares an index with what the manifest says of it.
     fn compare(&self, name: &str, thing: &mut Thing) {
         let Ok(manifest) = &self.manifest else { return };
-        let signed = match (&manifest.signature, manifest.key_fingerprint()) {
-            (Some(_), Some(key)) => format!("signed with the key {key}"),
-            (Some(_), None) => "signed".to_owned(),
-            (None, _) => "not signed".to_owned(),
-        };
-        thing.facts.push(("manifest".to_owned(), signed));
         let (Some(file), Some(index)) = (manifest.file(name), &thing.index) else { return };
         thing.facts.push(("crypt mode".to_owned(), file.crypt_mode.word().to_owned()));
         let mut differs = |what: &str, expected: String, got: String| {
@@ -366,6 +415,26 @@ impl Snapshot {
         }
         if file.csum != index.checksum() {
             differs("checksum", file.csum.to_string(), index.checksum().to_string());
+        }
+    }
+
+    fn check_signature(&self, task: &Task, name: &str, thing: &mut Thing) {
+        let Ok(manifest) = &self.manifest else { return };
+        let signature = Signature::of(manifest, &task.worker().keys());
+        thing.facts.push((SIGNED.to_owned(), signature.words(manifest)));
+        thing.findings.extend(signature.finding(name));
+    }
+
+    /// Checks the signature again for a document of this snapshot, since there is another key.
+    pub(super) fn recheck(&self, task: &Task, document: &Document) {
+        let Ok(manifest) = &self.manifest else { return };
+        let signature = Signature::of(manifest, &task.worker().keys());
+        let words = signature.words(manifest);
+        let mut facts = document.facts.borrow_mut();
+        let Some((_, fact)) = facts.iter_mut().find(|(name, _)| name == SIGNED) else { return };
+        if *fact != words {
+            *fact = words;
+            signature.finding(&document.name).into_iter().for_each(|finding| document.findings.add(finding));
         }
     }
 

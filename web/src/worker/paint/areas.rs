@@ -1,16 +1,19 @@
 //! Directories as areas.
 
-use std::collections::HashSet;
+use std::cell::Cell;
 
 use pxkit_core::access::Tree;
-use pxkit_core::layout::{Block, Canvas, ChunkTable, Class, DirectoryTotals, Layout, Padding, Tile, treemap};
+use pxkit_core::layout::{
+    Block, Canvas, ChunkTable, Class, DirectoryTotals, Layout, Padding, Tile, sort_things, treemap,
+};
 
 use super::colouring::{Categories, Colours};
-use super::columns::{by_chunks, kind};
+use super::columns::{by_chunks_from, kind, next_chunk};
 use super::fill::{Fill, Palette};
 use super::map::scale;
 use super::picture::Picture;
 use crate::protocol::layout::{Area, Treemap, TreemapQuery};
+use crate::worker::files::bits::Bits;
 use crate::worker::text::escape;
 
 /// Least area of a tile, in square pixels of the page.
@@ -41,7 +44,8 @@ pub fn draw(
     let padding = padding(layout, chunks, query.root);
     let tiles = treemap(layout.tree(), totals, query.root, &padding, &canvas);
     let palette = Palette::new(colours.tones(), &query.hidden, query.dark, scale);
-    let mixed = Mixed { layout, colours, single: singles(&tiles) };
+    let single = singles(&tiles, layout.tree());
+    let mixed = Mixed { layout, colours, single, chunk: Cell::default() };
     for tile in &tiles {
         paint(&mut picture, tile, &mixed, &palette);
     }
@@ -71,12 +75,15 @@ fn pixels(tile: &Tile) -> (u32, u32, u32, u32) {
 }
 
 /// Entries with a tile of their own.
-fn singles(tiles: &[Tile]) -> HashSet<u32> {
-    let entries = tiles.iter().filter_map(|tile| match tile.what {
-        Block::Open(id) | Block::Entry(id) => Some(id),
-        _ => None,
-    });
-    entries.collect()
+fn singles(tiles: &[Tile], tree: &Tree) -> Bits {
+    let mut singles = Bits::default();
+    singles.grow(tree.len() as u32);
+    for tile in tiles {
+        if let Block::Open(id) | Block::Entry(id) = tile.what {
+            singles.set(id, true);
+        }
+    }
+    singles
 }
 
 fn paint(picture: &mut Picture, tile: &Tile, mixed: &Mixed<'_>, palette: &Palette) {
@@ -112,7 +119,9 @@ struct Mixed<'a> {
     layout: &'a Layout<'a>,
     colours: &'a Colours,
     /// Entries with a tile of their own.
-    single: HashSet<u32>,
+    single: Bits,
+    /// Where the last file was found; the next one is near, as a rule.
+    chunk: Cell<Option<usize>>,
 }
 
 impl Mixed<'_> {
@@ -125,7 +134,7 @@ impl Mixed<'_> {
                 (id..tree.end(id)).for_each(|id| self.add(id, &mut amounts))
             }
             Block::Rest { directory, .. } => {
-                for child in tree.children(directory).filter(|child| !self.single.contains(child)) {
+                for child in tree.children(directory).filter(|&child| !self.single.has(child)) {
                     (child..tree.end(child)).for_each(|id| self.add(id, &mut amounts));
                 }
             }
@@ -145,7 +154,9 @@ impl Mixed<'_> {
             }
             Categories::Chunks(of) => {
                 let payload = self.layout.map().payload(self.layout.tree(), id).unwrap_or_default();
-                for (part, chunk) in by_chunks(self.layout, payload) {
+                let first = next_chunk(self.layout, self.chunk.get(), payload.start);
+                for (part, chunk) in by_chunks_from(self.layout, payload, first) {
+                    self.chunk.set(chunk);
                     let category = chunk.and_then(|chunk| of.get(chunk)).copied().unwrap_or_default();
                     amounts[usize::from(category.min(15))] += part.end - part.start;
                 }
@@ -185,9 +196,9 @@ fn areas(tiles: &[Tile], tree: &Tree, scale: u32) -> Vec<Area> {
     };
     let mut told: Vec<(usize, &Tile)> = tiles.iter().filter(is_told).enumerate().collect();
     if told.len() > TOLD.2 {
-        told.sort_by(|a, b| (b.1.width * b.1.height).total_cmp(&(a.1.width * a.1.height)));
+        sort_things(&mut told, |a, b| (b.1.width * b.1.height).total_cmp(&(a.1.width * a.1.height)));
         told.truncate(TOLD.2);
-        told.sort_by_key(|(place, _)| *place);
+        sort_things(&mut told, |a, b| a.0.cmp(&b.0));
     }
     told.into_iter().map(|(_, tile)| area(tile, tree)).collect()
 }

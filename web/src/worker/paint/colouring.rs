@@ -2,7 +2,7 @@
 
 use pxkit_core::access::Tree;
 use pxkit_core::format::Kind;
-use pxkit_core::layout::{ChunkTable, Layout};
+use pxkit_core::layout::{ChunkTable, Layout, sort_things};
 
 use super::colour::{self, Tone};
 use super::endings::{Group, group};
@@ -136,7 +136,7 @@ fn by_directory(layout: &Layout<'_>) -> Colours {
             sizes.push((size, id));
         }
     }
-    sizes.sort_unstable_by_key(|&(size, id)| (u64::MAX - size, id));
+    sort_things(&mut sizes, |a, b| b.0.cmp(&a.0));
     sizes.truncate(DIRECTORIES);
 
     let mut of = vec![sizes.len() as u8; tree.len()];

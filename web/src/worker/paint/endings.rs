@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use pxkit_core::layout::sort_things;
+
 /// Kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -120,7 +122,7 @@ fn endings() -> &'static [(u128, Group)] {
         let all = ENDINGS.iter().flat_map(words);
         let mut sorted: Vec<_> =
             all.filter_map(|(word, group)| Some((key(word.as_bytes())?, group))).collect();
-        sorted.sort_by_key(|&(key, _)| key);
+        sort_things(&mut sorted, |a, b| a.0.cmp(&b.0));
         sorted.dedup_by_key(|&mut (key, _)| key);
         sorted
     })
@@ -130,7 +132,7 @@ fn names() -> &'static [u128] {
     static SORTED: OnceLock<Vec<u128>> = OnceLock::new();
     SORTED.get_or_init(|| {
         let mut sorted: Vec<_> = NAMES.split_whitespace().filter_map(|word| key(word.as_bytes())).collect();
-        sorted.sort_unstable();
+        sort_things(&mut sorted, Ord::cmp);
         sorted
     })
 }

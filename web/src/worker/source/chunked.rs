@@ -263,9 +263,22 @@ impl Chunked {
         Self { name, index, store, key }
     }
 
+    /// What the chunks are encrypted with.
+    pub const fn key(&self) -> Option<&Rc<Key>> {
+        self.key.as_ref()
+    }
+
     /// The store that holds the chunks.
     pub const fn store(&self) -> &Rc<ChunkStore> {
         &self.store
+    }
+
+    /// Reads a chunk, if it is not there yet, which checks its digest and length.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what the index says.
+    pub async fn check(&self, digest: Digest, extent: &Range<u64>) -> Result<(), Problem> {
+        self.chunk(digest, extent).await.map(|_| ())
     }
 
     async fn chunk(&self, digest: Digest, extent: &Range<u64>) -> Result<Rc<[u8]>, Problem> {

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
+use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
-use js_sys::{Array, Uint8Array};
-use serde::Deserialize;
-use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use js_sys::{ArrayBuffer, Uint8Array};
+use serde_json::Value;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     Headers, ReadableStreamDefaultReader, RequestCache, RequestCredentials, RequestInit, Response,
     WorkerGlobalScope,
@@ -38,6 +39,9 @@ impl Stamp {
     }
 }
 
+/// An answer on its way, and the bytes in it.
+type Answer = oneshot::Receiver<Result<(Response, ArrayBuffer), Problem>>;
+
 /// A file behind an address.
 pub struct Url {
     name: String,
@@ -48,7 +52,7 @@ pub struct Url {
     /// All of it, where the server knows no Range.
     whole: Option<Vec<u8>>,
     /// What is on its way.
-    ahead: RefCell<Option<(Range<u64>, JsFuture)>>,
+    ahead: RefCell<Option<(Range<u64>, Answer)>>,
 }
 
 impl Url {
@@ -92,10 +96,11 @@ impl Url {
         Ok(Some(file))
     }
 
-    /// Sends a request. Its failure is heard from now on, whether anybody waits for it or not.
-    fn start(&self, range: Range<u64>) -> JsFuture {
+    /// Sends a request, whether anybody waits for its answer or not.
+    fn start(&self, range: Range<u64>) -> Answer {
         let (url, name) = (self.url.clone(), self.name.clone());
-        JsFuture::from(future_to_promise(async move {
+        let (sender, answer) = oneshot::channel();
+        spawn_local(async move {
             let answer = async {
                 let response = get(&url, &name, Some(range.clone())).await?;
                 match response.status() {
@@ -106,13 +111,11 @@ impl Url {
                 }
                 let failed = || unreachable(&name);
                 let bytes = JsFuture::from(response.array_buffer().map_err(|_| failed())?).await;
-                Ok(Array::of2(&response, &bytes.map_err(|_| failed())?).into())
+                Ok((response, bytes.map_err(|_| failed())?.unchecked_into()))
             };
-            // Problems pass through the promise as plain data.
-            answer
-                .await
-                .map_err(|problem: Problem| serde_wasm_bindgen::to_value(&problem).unwrap_or(JsValue::NULL))
-        }))
+            let _ = sender.send(answer.await);
+        });
+        answer
     }
 
     fn changed(&self, offset: u64) -> Problem {
@@ -143,12 +146,7 @@ impl Source for Url {
             let range = offset..offset + buffer.len() as u64;
             let ahead = self.ahead.borrow_mut().take_if(|(ahead, _)| *ahead == range);
             let answer = ahead.map_or_else(|| self.start(range), |(_, answer)| answer);
-            let answer = answer.await.map_err(|error| {
-                serde_wasm_bindgen::from_value(error).unwrap_or_else(|_| unreachable(&self.name))
-            })?;
-            let answer: Array = answer.unchecked_into();
-            let response: Response = answer.get(0).unchecked_into();
-            let bytes: js_sys::ArrayBuffer = answer.get(1).unchecked_into();
+            let (response, bytes) = answer.await.unwrap_or_else(|_| Err(unreachable(&self.name)))?;
             let stamp = Stamp::of(&response);
             let first = self.stamp.borrow_mut().get_or_insert_with(|| stamp.clone()).clone();
             let is_same_size = total(&response).is_none_or(|total| total == self.size);
@@ -176,13 +174,6 @@ pub struct Served {
     url: String,
 }
 
-/// A row of a listing.
-#[derive(Deserialize)]
-struct Row {
-    name: String,
-    dir: bool,
-}
-
 impl Served {
     /// A folder under an address that ends with a slash.
     pub const fn new(url: String, name: String) -> Self {
@@ -206,11 +197,17 @@ impl Directory for Served {
             let Some(text) = fetch(&self.address("list", path), path, LISTING).await? else {
                 return Ok(None);
             };
-            let rows: Vec<Row> = serde_json::from_slice(&text).map_err(|error| {
-                let message = format!("The server's listing of {path} cannot be read: {error}.");
+            let malformed = |why: &dyn std::fmt::Display| {
+                let message = format!("The server's listing of {path} cannot be read: {why}.");
                 problem::about(ProblemKind::Read, path, message)
-            })?;
-            Ok(Some(rows.into_iter().map(|row| Listed { name: row.name, is_directory: row.dir }).collect()))
+            };
+            let rows: Vec<Value> = serde_json::from_slice(&text).map_err(|error| malformed(&error))?;
+            let listed = rows.iter().map(|row| {
+                let name = row["name"].as_str()?.to_owned();
+                Some(Listed { name, is_directory: row["dir"].as_bool()? })
+            });
+            let listed = listed.collect::<Option<_>>().ok_or_else(|| malformed(&"a row lacks its name"))?;
+            Ok(Some(listed))
         })
     }
 

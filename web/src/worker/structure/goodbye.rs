@@ -5,6 +5,7 @@ use std::rc::Rc;
 use pxkit_core::access::Tree;
 use pxkit_core::decode::Content;
 use pxkit_core::format::{HEADER_SIZE, RECORD_SIZE, Record as Stored, TAIL_MARKER, hash_name, layout_slots};
+use pxkit_core::layout::sort_things;
 
 use super::archive;
 use crate::protocol::Problem;
@@ -102,7 +103,7 @@ impl Place<'_> {
             .enumerate()
             .filter_map(|(slot, record)| Some((record.child.as_ref()?.0, slot)))
             .collect();
-        children.sort_unstable();
+        sort_things(&mut children, Ord::cmp);
         for pair in children.windows(2) {
             if pair[0].0 == pair[1].0 {
                 records[pair[1].1]
