@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn a_comparison_can_be_taken_back() {
         let bench = Bench::new();
-        let a = bench.golden(&["wide.mpxar", "wide.ppxar"]);
+        let a = bench.golden(&["attributes.mpxar", "attributes.ppxar"]);
         let b = bench.golden(&["attributes.mpxar", "attributes.ppxar"]);
         let asked = bench.start(Request::Compare(Pair { a: a.id(), b: b.id() }), Vec::new());
         bench.start(Request::Cancel(asked), Vec::new());
