@@ -6,9 +6,11 @@ mod generate;
 mod inspect;
 mod key;
 mod layout;
+mod mount;
 mod run;
 mod server;
 mod store;
+mod stream;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,12 +34,14 @@ pub use self::key::{
     MasterImport, OpenArgs, PaperFormat, Paperkey,
 };
 pub use self::layout::{Layout, List as LayoutList};
+pub use self::mount::{Mount, Umount};
 pub use self::run::Run;
 pub use self::server::{Benchmark, Login, UploadLog, Version};
 pub use self::store::{
     CatalogArgs, ChangeOwner, Files, Forget, Gc, Init, NamespaceArgs, NamespaceCommand, Notes, Protect,
     Prune, Snapshots, Status, Verify,
 };
+pub use self::stream::StreamFormat;
 
 /// Creates, lists, dumps and extracts Proxmox file archives (pxar); backs up to directories and to Proxmox Backup Servers.
 #[derive(Debug, Parser)]
@@ -69,6 +73,10 @@ pub enum Command {
     Run(Run),
     /// Restore an archive, an image or a small file of a snapshot
     Restore(Restore),
+    /// Show an archive, a snapshot or a group as a directory
+    Mount(Mount),
+    /// Take away what `mount` has made
+    Umount(Umount),
     /// Show what a snapshot is made of
     Files(Files),
     /// List the names in all archives of a snapshot
@@ -361,6 +369,9 @@ pub struct Extracting {
     /// Write the prelude of the archive into this file
     #[arg(long, value_name = "FILE")]
     pub prelude_target: Option<PathBuf>,
+    /// Write what is selected as a stream instead, to TARGET, which is a file or `-` for standard output
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<StreamFormat>,
     /// Threads that write; what is restored does not depend on it [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
@@ -383,7 +394,7 @@ pub struct Restore {
     pub snapshot: SnapshotName,
     /// What of it: an archive (.pxar), an image (.img), a small file (.conf, .log)
     pub archive: String,
-    /// Where to: the directory of an archive, which is made if it does not exist; of everything else a file. `-` is standard output
+    /// Where to: the directory of an archive, which is made if it does not exist; of everything else, of a stream and of a single file a file. `-` is standard output
     pub target: PathBuf,
     /// Only what matches (and what is below it); `!` in front takes back
     pub patterns: Vec<OsString>,

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
         Command::Backup(args) => cmd::backup::run(args),
         Command::Run(args) => cmd::run::run(args),
         Command::Restore(args) => cmd::restore::run(args),
+        Command::Mount(args) => cmd::mount::run(args),
+        Command::Umount(args) => cmd::umount::run(args),
         Command::Files(args) => cmd::files::run(args),
         Command::Catalog(args) => cmd::catalog::run(args),
         Command::Find(args) => cmd::find::run(args),
@@ -87,7 +89,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 /// Whether standard output may be something else than text.
 const fn writes_data(command: &Command) -> bool {
-    matches!(command, Command::Create(_) | Command::Restore(_))
+    matches!(command, Command::Create(_) | Command::Restore(_) | Command::Extract(_))
 }
 
 /// Whether nobody reads standard output any more.

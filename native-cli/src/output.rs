@@ -226,6 +226,18 @@ pub fn is_same_place(a: &Path, b: &Path) -> bool {
     a == b || (a.file_name().is_some() && a.file_name() == b.file_name() && is_same_directory())
 }
 
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    /// What was gathered is written when the file is published.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Drop for Output {
     fn drop(&mut self) {
         match &self.naming {

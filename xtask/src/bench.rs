@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     args::Args,
     demo::{self, KINDS, Kind},
+    mounted,
     pairs::{Before, Pairs, Side},
     paths,
     rivals::{self, Rivals},
@@ -26,6 +27,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let million = args.flag("--million");
     let decode = !args.flag("--no-decode");
     let rivals = args.flag("--rivals");
+    let mount = args.flag("--mount");
     let tree = args.path("--tree")?;
     let small = args.path("--small")?;
     let only = args.value("--only")?.map(|word| word.to_string_lossy().into_owned());
@@ -44,6 +46,8 @@ pub fn run(mut args: Args) -> Result<()> {
         report.text.push_str(&format!("Others: {}.\n\n", rivals::versions()?));
         bench.rivals(&mut report, "rivals", &tree, true)?;
         bench.rivals(&mut report, "small", &sets::small(&pxkit, small)?, false)?;
+    } else if mount {
+        bench.mount(&mut report, "mount", &tree)?;
     } else {
         bench.tar(&mut report, "tar", &tree, runs)?;
     }
@@ -57,7 +61,7 @@ pub fn run(mut args: Args) -> Result<()> {
             fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
     }
-    if decode && !rivals && paths::root().join("core/benches/decode.rs").exists() {
+    if decode && !rivals && !mount && paths::root().join("core/benches/decode.rs").exists() {
         shell::run(
             Command::new("cargo")
                 .args(["bench", "-p", "pxkit-core", "--bench", "decode"])
@@ -122,6 +126,15 @@ impl Bench<'_> {
             jobs.contents(&mut pairs)?;
         }
         jobs.unchanged(&mut pairs)?;
+        shell::remove_tree(&dir)?;
+        report.add(key, tree, &pairs)
+    }
+
+    /// Reading through a mount against `restore`.
+    fn mount(&self, report: &mut Report, key: &str, tree: &Path) -> Result<()> {
+        let dir = scratch()?;
+        let mut pairs = Pairs::new(dir.clone(), self.runs, self.only);
+        mounted::measure(&mut pairs, self.pxkit, tree, &dir)?;
         shell::remove_tree(&dir)?;
         report.add(key, tree, &pairs)
     }

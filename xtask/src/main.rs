@@ -9,6 +9,7 @@ mod demo;
 mod inspect;
 mod measure;
 mod million;
+mod mounted;
 mod pairs;
 mod paths;
 mod rivals;
@@ -44,6 +45,7 @@ Usage: cargo xtask COMMAND [OPTION...]
       --screenshots         put the pictures into the book
   bench                 measure pxkit against tar; prints a Markdown table
       --rivals              measure backups against restic, borg, find and tar instead
+      --mount               measure reading through a mount against restore instead
       --runs N              runs of each command (default 5)
       --only WORD           only the jobs with WORD in their name
       --tree DIR            measure on DIR instead of the newest Linux source tree

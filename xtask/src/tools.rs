@@ -80,7 +80,7 @@ impl Tool {
 }
 
 /// Programs that tests and tools call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 13] = [
     CLANG,
     ("setfacl", "acl"),
     ("setfattr", "attr"),
@@ -89,8 +89,10 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("losetup", "mount"),
     ("python3", "python3"),
     ("diff", "diffutils"),
+    ("fusermount3", "fuse3"),
     ("rsync", "rsync"),
     ("xz", "xz-utils"),
+    ("zstd", "zstd"),
     ("c++", "g++"),
 ];
 

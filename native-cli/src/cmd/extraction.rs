@@ -18,11 +18,13 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde_json::json;
 
 use super::{features, patterns};
-use crate::cli::Extracting;
+use crate::cli::{Extracting, StreamFormat};
+use crate::export::Exporter;
 use crate::input::{EntryReader, Opened, Payload, RandomAccess, Stream};
 use crate::linux::raise_open_files;
+use crate::output::Output;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
-use crate::restore::{Extractor, Options, Parent, Sources};
+use crate::restore::{Extractor, Options, Parent, Receiver, Sources};
 use crate::select::Selection;
 use crate::source::ByteSource;
 use crate::text::quoted;
@@ -47,6 +49,15 @@ impl Extraction<'_> {
     /// The archive cannot be read or is damaged, nothing more can be written, or, in strict mode, anything at all. What was
     /// restored before stays.
     pub fn run(self) -> anyhow::Result<Outcome> {
+        let format = self.how.format;
+        self.run_as(format)
+    }
+
+    /// As [`Extraction::run`], into a stream if there is a format.
+    ///
+    /// # Errors
+    /// Those of [`Extraction::run`]. Of a stream nothing stays but what was written to standard output.
+    pub fn run_as(self, format: Option<StreamFormat>) -> anyhow::Result<Outcome> {
         let Self { opened, target, patterns, how } = self;
         raise_open_files();
         let Opened { name, stream, payload, payload_hint } = opened.archive()?;
@@ -56,7 +67,7 @@ impl Extraction<'_> {
             refuse_missing_payload(archive, &name, payload_hint)?;
         }
         watch_signals()?;
-        let target = open_target(target)?;
+        let directory = if format.is_none() { Some(open_target(target)?) } else { None };
         let report = Report::new(how.talk.quiet || how.talk.json || how.talk.verbose);
         let is_partial = !patterns.is_empty();
         let run = Run { how, report: &report };
@@ -70,14 +81,28 @@ impl Extraction<'_> {
             report.warn(format_args!("the archive cannot be searched, it is read from its start: {error:#}"));
             None
         });
-        let body = |extractor: &mut Extractor<'_, '_>| match search {
-            Some((access, paths)) => run.paths(extractor, stream, &access, paths),
-            None => run.everything(extractor, stream, patterns.clone()),
+        let body = |receiver: &mut dyn Receiver| match search {
+            Some((access, paths)) => run.paths(receiver, stream, &access, paths),
+            None => run.everything(receiver, stream, patterns.clone()),
         };
-        Extractor::run(target, options(how), sources, is_partial, &report, body)
-            .with_context(|| format!("cannot extract {name}"))?;
+        let what = || format!("cannot extract {name}");
+        if let Some(format) = format {
+            let create = if how.overwrites_files() { Output::replace } else { Output::create };
+            let mut out = create(target)?;
+            let features = options(how).features;
+            let exporter = Exporter::new(format, &mut out, sources, features, is_partial, &report)?;
+            let mut exporter = exporter.verbose(how.talk.verbose);
+            body(&mut exporter).and_then(|()| exporter.finish()).with_context(what)?;
+            out.publish()?;
+        } else if let Some(directory) = directory {
+            Extractor::run(directory, options(how), sources, is_partial, &report, |extractor| {
+                body(extractor)
+            })
+            .with_context(what)?;
+        }
         let outcome = report.finish();
-        if how.talk.json {
+        // Nothing comes after a stream.
+        if how.talk.json && !(format.is_some() && target == Path::new("-")) {
             let (entries, contents) = (report.entries(), report.bytes());
             let (warnings, seconds) = (report.warnings(), report.elapsed().as_secs_f64());
             let summary = json!({
@@ -206,7 +231,7 @@ impl Run<'_> {
     /// Reads the archive from its start to its end and restores what the patterns select.
     fn everything(
         &self,
-        extractor: &mut Extractor<'_, '_>,
+        extractor: &mut dyn Receiver,
         stream: Stream,
         patterns: Vec<Pattern>,
     ) -> anyhow::Result<()> {
@@ -229,7 +254,7 @@ impl Run<'_> {
     /// Looks the paths up and reads nothing but them.
     fn paths(
         &self,
-        extractor: &mut Extractor<'_, '_>,
+        extractor: &mut dyn Receiver,
         mut stream: Stream,
         access: &RandomAccess<'_>,
         paths: &[Wanted<'_>],
@@ -294,7 +319,7 @@ impl Run<'_> {
     /// Hands the entries of a reader to the extractor.
     fn follow(
         &self,
-        extractor: &mut Extractor<'_, '_>,
+        extractor: &mut dyn Receiver,
         reader: &mut EntryReader,
         selection: &mut Selection,
     ) -> anyhow::Result<()> {
@@ -309,7 +334,7 @@ impl Run<'_> {
                 }
                 Event::Skip(bytes) => {
                     if std::mem::take(&mut wanted) {
-                        extractor.contents(|out| reader.copy(bytes, out))?;
+                        extractor.contents(&mut |out| reader.copy(bytes, out))?;
                     } else if let Some(Prelude { mut file }) = prelude.take() {
                         reader.copy(bytes, &mut file)?;
                     } else {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::argument::open_snapshot;
 use super::extraction::Extraction;
-use crate::cli::Restore;
+use crate::cli::{Restore, StreamFormat};
 use crate::crypt::{WithoutKey, master};
 use crate::input::Opened;
 use crate::output::Output;
@@ -39,18 +39,30 @@ pub fn restore(snapshot: impl Into<Snapshot>, args: &Restore) -> anyhow::Result<
     let snapshot = snapshot.into();
     let name = ArchiveName::find(snapshot.manifest(), &args.archive)?;
     let to_stdout = args.target == Path::new("-");
-    let is_tree = matches!(name, ArchiveName::Unified(_) | ArchiveName::Split { .. }) && !to_stdout;
+    let is_archive = matches!(name, ArchiveName::Unified(_) | ArchiveName::Split { .. });
+    let has_patterns = !args.patterns.is_empty() || args.how.files_from.is_some();
+    // Entries of an archive, not its bytes.
+    let is_tree = is_archive && (!to_stdout || has_patterns || args.how.format.is_some());
     let reader = Arc::new(ChunkReader::new(snapshot));
     if is_tree {
         let opened = Opened::stored(&reader, &name, true)?;
-        return Extraction { opened, target: &args.target, patterns: &args.patterns, how: &args.how }.run();
+        // One file is what somebody wants who names no format.
+        let format = args.how.format.or(to_stdout.then_some(StreamFormat::Content));
+        let extraction =
+            Extraction { opened, target: &args.target, patterns: &args.patterns, how: &args.how };
+        return extraction.run_as(format);
     }
-    if !args.patterns.is_empty() || args.how.files_from.is_some() {
+    if has_patterns {
         bail!("{} goes to {} as a whole: patterns do not apply", args.archive, args.target.display());
+    }
+    if args.how.format.is_some() {
+        bail!("{} is no file archive: --format does not apply", args.archive);
     }
     match &name {
         ArchiveName::Split { .. } => {
-            bail!("unable to pipe split archive: it has two streams; name a directory instead of -")
+            bail!(
+                "unable to pipe split archive: it has two streams; name a directory instead of -, or --format tar"
+            )
         }
         ArchiveName::Unified(name) | ArchiveName::Image(name) | ArchiveName::Stream(name) => {
             let report = Report::new(args.how.talk.quiet || args.how.talk.json);

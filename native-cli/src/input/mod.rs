@@ -65,7 +65,21 @@ impl Opened {
     /// # Errors
     /// It is no file archive; its indexes are not there or cannot be read; it is encrypted.
     pub fn stored(reader: &Arc<ChunkReader>, archive: &ArchiveName, contents: bool) -> anyhow::Result<Self> {
-        let open = |name: &str| ChunkedArchive::open(reader.clone(), name);
+        Self::stored_apart(reader, reader, archive, contents)
+    }
+
+    /// As [`Opened::stored`]; `contents_reader` reads the payload stream of a split archive, so that contents do not drive metadata out of
+    /// a cache.
+    ///
+    /// # Errors
+    /// Those of [`Opened::stored`].
+    pub fn stored_apart(
+        reader: &Arc<ChunkReader>,
+        contents_reader: &Arc<ChunkReader>,
+        archive: &ArchiveName,
+        contents: bool,
+    ) -> anyhow::Result<Self> {
+        let open = |reader: &Arc<ChunkReader>, name: &str| ChunkedArchive::open(reader.clone(), name);
         let (meta, payload) = match archive {
             ArchiveName::Unified(name) => (name, None),
             ArchiveName::Split { meta, payload } => (meta, contents.then_some(payload)),
@@ -74,8 +88,10 @@ impl Opened {
             }
             ArchiveName::Manifest => bail!("the manifest is no file archive"),
         };
-        let stream = Stream::over(Arc::new(open(meta)?));
-        let payload = payload.map(|name| anyhow::Ok(Payload::over(Arc::new(open(name)?)))).transpose()?;
+        let stream = Stream::over(Arc::new(open(reader, meta)?));
+        let payload = payload
+            .map(|name| anyhow::Ok(Payload::over(Arc::new(open(contents_reader, name)?))))
+            .transpose()?;
         let name = format!("{}/{meta}", reader.snapshot().id());
         Ok(Self { name, stream, payload, payload_hint: "its payload archive (.ppxar) was not opened" })
     }

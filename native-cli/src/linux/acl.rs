@@ -121,6 +121,28 @@ impl Acl {
         stored.then_some(acl)
     }
 
+    /// The ACL as text, with numbers for names.
+    pub(super) fn text(&self) -> String {
+        let mut parts = Vec::new();
+        let mut part = |tag: &str, id: Option<u64>, permissions: u64| {
+            let letter = |bit, letter| if permissions & bit != 0 { letter } else { '-' };
+            let id = id.map(|id| id.to_string()).unwrap_or_default();
+            parts.push(format!("{tag}:{id}:{}{}{}", letter(4, 'r'), letter(2, 'w'), letter(1, 'x')));
+        };
+        let object = |part: &mut dyn FnMut(&str, Option<u64>, u64), tag, value: Option<u16>| {
+            if let Some(permissions) = value {
+                part(tag, None, permissions.into());
+            }
+        };
+        object(&mut part, "user", self.user_obj);
+        self.users.iter().for_each(|user| part("user", Some(user.id), user.permissions));
+        object(&mut part, "group", self.group_obj);
+        self.groups.iter().for_each(|group| part("group", Some(group.id), group.permissions));
+        object(&mut part, "mask", self.mask);
+        object(&mut part, "other", self.other);
+        parts.join(",")
+    }
+
     /// Writes the value of the extended attribute, in the order that the kernel demands.
     pub(super) fn write(&mut self, out: &mut Vec<u8>) {
         // Archives may hold any order, the kernel wants ascending ids.

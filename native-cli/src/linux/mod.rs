@@ -7,12 +7,14 @@ mod read;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod xattr;
 
 use rustix::io::Errno;
 
 pub use apply::{Applier, Known, Report, Step, StepError, Target};
 pub use read::{AttributeReader, FileSystem, Found, ReadOptions, can_read_by_name};
 pub use sys::{inherited, raise_open_files, release_large_buffers};
+pub use xattr::{acl_texts, extended_attributes, extended_flags, native_flags};
 
 /// A system call that failed, with what it was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

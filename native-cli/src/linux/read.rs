@@ -17,7 +17,7 @@ const XATTR_MAX: usize = 64 << 10;
 const XATTR_FIRST: usize = 512;
 
 /// Flags as `file_getattr` tells them, and as the ioctl does.
-const XFLAGS: [(u64, u32); 6] =
+pub(super) const XFLAGS: [(u64, u32); 6] =
     [(0x08, 0x10), (0x10, 0x20), (0x20, 0x8), (0x40, 0x80), (0x80, 0x40), (0x200, 0x2000_0000)];
 /// What the ioctl tells and `statx` as `STATX_ATTR_COMPRESSED`.
 const NATIVE_COMPRESSED: u32 = 0x4;

@@ -14,6 +14,7 @@ mod extractor;
 mod file;
 mod node;
 mod pool;
+mod receiver;
 mod replace;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use pxkit_core::format::Features;
 
 pub use extractor::{Extractor, Parent};
+pub use receiver::Receiver;
 
 use crate::input::Payload;
 use crate::source::ByteSource;

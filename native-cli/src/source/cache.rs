@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use pxkit_core::blob::CryptMode;
 use pxkit_core::format::Digest;
@@ -19,6 +20,8 @@ pub struct Key {
     pub mode: CryptMode,
 }
 
+/// After this a chunk that could not be loaded is tried again: a mount lasts longer than what is wrong with a disk or a network.
+const RETRY: Duration = Duration::from_secs(15);
 /// What a slot costs besides the bytes in it.
 const SLOT: u64 = 256;
 
@@ -29,7 +32,7 @@ impl Key {
 }
 
 /// Chunks by what is in them. Each is loaded once even if several threads want it at the same time; those not used for longest go first.
-/// Failures are remembered, so that a damaged chunk costs one attempt however many files lie in it.
+/// Failures are remembered for a while, so that a damaged chunk costs one attempt however many files lie in it.
 #[derive(Debug)]
 pub struct Cache {
     /// Bytes that may be held and loaded, unless more are in use at once.
@@ -57,7 +60,7 @@ struct State {
 enum Slot {
     Loading { ahead: bool },
     Ready { plain: Plain, used: u64, ahead: bool },
-    Failed(Cause),
+    Failed(Cause, Instant),
 }
 
 impl Cache {
@@ -71,7 +74,8 @@ impl Cache {
         loop {
             match state.slots.get(&key) {
                 Some(Slot::Ready { .. }) => return Ok(state.used(&key)),
-                Some(Slot::Failed(cause)) => return Err(cause.clone()),
+                Some(Slot::Failed(_, since)) if since.elapsed() >= RETRY => break,
+                Some(Slot::Failed(cause, _)) => return Err(cause.clone()),
                 Some(Slot::Loading { .. }) => {}
                 // Others are loading as much as there may be.
                 None if state.loading > 0 && state.loading + key.cost() > self.limit => {}
@@ -169,7 +173,7 @@ impl Pending<'_> {
             }
             Err(cause) => {
                 state.ahead -= if ahead { cost } else { 0 };
-                state.slots.insert(key, Slot::Failed(cause.clone()));
+                state.slots.insert(key, Slot::Failed(cause.clone(), Instant::now()));
             }
         }
         drop(state);

@@ -4,6 +4,7 @@ mod cache;
 mod chunked;
 mod file;
 mod memory;
+mod readahead;
 mod reader;
 
 use std::fmt::Debug;
@@ -16,7 +17,8 @@ use pxkit_core::index::DynamicIndex;
 pub use chunked::{ChunkError, ChunkedArchive, Index};
 pub use file::FileSource;
 pub use memory::Memory;
-pub use reader::ChunkReader;
+pub use readahead::Readahead;
+pub use reader::{ChunkCache, ChunkReader};
 
 /// Bytes that can be read anywhere, from several threads at once.
 pub trait ByteSource: Debug + Send + Sync {

@@ -19,6 +19,25 @@ const WAITING: usize = 64;
 /// Threads that read ahead.
 const THREADS: usize = 8;
 
+/// Decoded chunks that the readers of several snapshots share.
+#[derive(Clone, Debug)]
+pub struct ChunkCache(Arc<Cache>);
+
+impl ChunkCache {
+    /// Keeps at most `limit` bytes that nobody holds.
+    pub fn new(limit: u64) -> Self {
+        Self(Arc::new(Cache::new(limit)))
+    }
+}
+
+/// One chunk of usual size for each core, and some: what threads that read a snapshot need.
+impl Default for ChunkCache {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self::new((CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE))
+    }
+}
+
 /// Reads the chunks of one snapshot; its archives share it.
 #[derive(Debug)]
 pub struct ChunkReader {
@@ -30,7 +49,7 @@ pub struct ChunkReader {
 #[derive(Debug)]
 struct Shared {
     snapshot: Snapshot,
-    cache: Cache,
+    cache: Arc<Cache>,
     queue: Mutex<Queue>,
     added: Condvar,
 }
@@ -46,19 +65,23 @@ struct Queue {
 impl ChunkReader {
     /// Reads the chunks of a snapshot, which stays open as long.
     pub fn new(snapshot: impl Into<Snapshot>) -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self::with_cache(snapshot, (CACHE + CACHE_OF_CORE * cores as u64).min(MOST_CACHE))
+        Self::sharing(snapshot, &ChunkCache::default())
     }
 
     /// As [`ChunkReader::new`], but keeps at most `limit` bytes that nobody holds; a single pass over an archive needs little more than the
     /// chunk that it is in and the next.
     pub fn with_cache(snapshot: impl Into<Snapshot>, limit: u64) -> Self {
+        Self::sharing(snapshot, &ChunkCache::new(limit))
+    }
+
+    /// As [`ChunkReader::new`], with a cache that other readers use, too.
+    pub fn sharing(snapshot: impl Into<Snapshot>, cache: &ChunkCache) -> Self {
         release_large_buffers();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let snapshot = snapshot.into();
         // Those that wait for a server need no core.
         let most_threads = if snapshot.stored().is_far() { THREADS } else { cores.min(THREADS) };
-        let (cache, queue, added) = (Cache::new(limit), Mutex::default(), Condvar::new());
+        let (cache, queue, added) = (cache.0.clone(), Mutex::default(), Condvar::new());
         let shared = Arc::new(Shared { snapshot, cache, queue, added });
         Self { shared, threads: Mutex::default(), most_threads }
     }

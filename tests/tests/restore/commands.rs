@@ -152,7 +152,7 @@ fn standard_output_takes_what_is_one_stream() {
     let manifest = run(&["restore", LEGACY, "index.json", "-"]).succeeds();
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&manifest.out).unwrap()["backup-id"], "legacy");
     run(&["restore", META, "tree.pxar", "-"]).fails(2, &["unable to pipe split archive"]);
-    run(&["restore", LEGACY, "tree.pxar", "-", "/text"]).fails(2, &["patterns do not apply"]);
+    run(&["restore", LEGACY, "catalog.pcat1", "-", "/text"]).fails(2, &["patterns do not apply"]);
 }
 
 #[test]

@@ -3,3 +3,4 @@
 mod chunks;
 mod commands;
 mod golden;
+mod stream;
