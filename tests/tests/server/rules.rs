@@ -214,3 +214,71 @@ fn reader(records: &[&Record]) {
         assert!(records.iter().any(|record| index(&record)), "{chunk:?} before any index");
     }
 }
+
+/// A good session passes, and each way to break it is noticed.
+#[test]
+fn the_rules_can_be_broken() {
+    let record = |began: u64, method: &str, target: &str, body: &str| {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        Record {
+            place: Some(Place::Backup),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            raw_query: query.to_owned(),
+            query: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.as_bytes().to_vec(),
+            body_len: 20,
+            began: 10 * began,
+            answered: Some(10 * began + 5),
+            status: Some(200),
+            ..Record::default()
+        }
+    };
+    let digest = "a".repeat(64);
+    let chunk = format!("/dynamic_chunk?digest={digest}&encoded-size=20&size=8&wid=1");
+    let append = |offset: u64| format!(r#"{{"wid":1,"digest-list":["{digest}"],"offset-list":[{offset}]}}"#);
+    let good = || {
+        vec![
+            record(1, "POST", "/dynamic_index?archive-name=x.didx", ""),
+            record(2, "POST", &chunk, ""),
+            record(3, "PUT", "/dynamic_index", &append(0)),
+            record(4, "PUT", "/dynamic_index", &append(8)),
+            record(5, "POST", "/dynamic_close?wid=1&chunk-count=2&size=16&csum=0", ""),
+            record(6, "POST", "/blob?file-name=index.json.blob&encoded-size=20", ""),
+            record(7, "POST", "/finish", ""),
+        ]
+    };
+    check(&good(), 1);
+    type Break = Box<dyn Fn(&mut Vec<Record>)>;
+    let late = |at: usize, answered: u64| -> Break { Box::new(move |log| log[at].answered = Some(answered)) };
+    let more = |new: Record| -> Break { Box::new(move |log| log.push(new.clone())) };
+    let breaks: Vec<(&str, Break)> = vec![
+        ("28", Box::new(|log| log[1].headers.push(("cookie".to_owned(), "x".to_owned())))),
+        ("28", Box::new(|log| log[6].path = "/api2/json/finish".to_owned())),
+        ("36", Box::new(|log| log[1].query[0].1 = "A".repeat(64))),
+        ("35", Box::new(|log| log[1].body_len = 21)),
+        ("37", more(record(8, "POST", &chunk, ""))),
+        ("38", late(1, 31)),
+        ("39", late(2, 41)),
+        ("39", Box::new(|log| log[3].body = log[2].body.clone())),
+        ("41", Box::new(|log| log[2].headers.clear())),
+        ("41", Box::new(|log| log[2].body_len = 512 << 10)),
+        ("43", Box::new(|log| log[4].query[1].1 = "0".to_owned())),
+        ("51", more(record(8, "POST", "/speedtest", ""))),
+        ("76", more(record(0, "POST", "/dynamic_index?archive-name=x.didx", ""))),
+        ("order of the close", late(3, 51)),
+        ("order of the manifest", late(4, 61)),
+        ("order of finish", late(5, 71)),
+    ];
+    for (name, break_it) in breaks {
+        let mut log = good();
+        break_it(&mut log);
+        let noticed = std::panic::catch_unwind(|| check(&log, 10));
+        assert!(noticed.is_err(), "rule {name}");
+    }
+    let mut log = good();
+    log[1].answered = Some(25_000);
+    assert!(std::panic::catch_unwind(|| check(&log, 1)).is_err(), "26");
+}
