@@ -15,12 +15,25 @@ pub struct Window {
     end: usize,
     /// Position of the next byte to be read.
     next: u64,
+    /// Where that ends which is on its way.
+    ahead: u64,
+    /// Bytes from `next` on that are on their way and not needed any more.
+    unneeded: u64,
 }
 
 impl Window {
     /// At the start of a source; each read is of `slice` bytes.
     pub const fn new(source: Rc<dyn Source>, slice: usize) -> Self {
-        Self { source, slice: slice as u64, buffer: Vec::new(), start: 0, end: 0, next: 0 }
+        Self {
+            source,
+            slice: slice as u64,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            next: 0,
+            ahead: 0,
+            unneeded: 0,
+        }
     }
 
     /// Changes how much is read at once.
@@ -35,7 +48,7 @@ impl Window {
 
     /// Position of the first of them.
     pub const fn position(&self) -> u64 {
-        self.next - (self.end - self.start) as u64
+        self.next + self.unneeded - (self.end - self.start) as u64
     }
 
     /// Bytes were worked on.
@@ -50,7 +63,10 @@ impl Window {
             return self.take(bytes as usize);
         }
         (self.start, self.end) = (0, 0);
-        self.next = self.next.saturating_add(bytes - there);
+        let unneeded = self.unneeded.saturating_add(bytes - there);
+        let next = self.next.saturating_add(unneeded);
+        // What is on its way is taken, so that nothing is read twice.
+        (self.next, self.unneeded) = if next < self.ahead { (self.next, unneeded) } else { (next, 0) };
     }
 
     /// Bytes that were skipped although they are not there.
@@ -63,12 +79,28 @@ impl Window {
     /// # Errors
     /// It cannot be read.
     pub async fn fill(&mut self, needed: usize) -> Result<usize, Problem> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
         let size = self.source.size();
-        let more = (needed as u64).saturating_sub(self.end as u64).max(self.slice);
-        let len = more.min(size.saturating_sub(self.next));
+        loop {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+            let more = (needed as u64).saturating_sub(self.end as u64).max(self.slice);
+            let more = if self.ahead > self.next { self.ahead - self.next } else { more };
+            let len = more.min(size.saturating_sub(self.next));
+            self.read(len).await?;
+            if self.end - self.start >= needed || self.next >= size {
+                break;
+            }
+        }
+        if self.next < size {
+            self.ahead = (self.next + self.slice).min(size);
+            self.source.will_read(self.next..self.ahead);
+        }
+        Ok(self.end - self.start)
+    }
+
+    /// Reads so many bytes, which there are.
+    async fn read(&mut self, len: u64) -> Result<(), Problem> {
         let end = self.end + len as usize;
         if self.buffer.len() < end {
             // Exact, for the window stays as long as it is: a slice and the item that the one before broke off.
@@ -79,11 +111,81 @@ impl Window {
         if len > 0 {
             self.source.read(self.next, &mut self.buffer[self.end..end]).await?;
         }
-        self.end = end;
-        self.next += len;
-        if self.next < size {
-            self.source.will_read(self.next..(self.next + self.slice).min(size));
+        (self.end, self.next) = (end, self.next + len);
+        let unneeded = self.unneeded.min(len);
+        (self.start, self.unneeded) = (self.start + unneeded as usize, self.unneeded - unneeded);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::super::{Reading, memory::Memory};
+    use super::*;
+
+    /// Counts what is read, and takes what was read ahead only for a read of the same range, as files of the browser do.
+    struct Counting {
+        memory: Memory,
+        read: Rc<Cell<u64>>,
+        ahead: RefCell<Option<std::ops::Range<u64>>>,
+    }
+
+    impl Source for Counting {
+        fn name(&self) -> &str {
+            self.memory.name()
         }
-        Ok(self.end)
+
+        fn size(&self) -> u64 {
+            self.memory.size()
+        }
+
+        fn read<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Reading<'a> {
+            let range = offset..offset + buffer.len() as u64;
+            if self.ahead.take().is_none_or(|ahead| ahead != range) {
+                self.read.set(self.read.get() + buffer.len() as u64);
+            }
+            self.memory.read(offset, buffer)
+        }
+
+        fn will_read(&self, range: std::ops::Range<u64>) {
+            self.read.set(self.read.get() + range.end - range.start);
+            *self.ahead.borrow_mut() = Some(range);
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_twice() {
+        let bytes: Vec<u8> = (0..60_000_u32).map(|at| (at / 7 % 251) as u8).collect();
+        let mut random = 1_u64;
+        let mut below = |end: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % end
+        };
+        for _ in 0..200 {
+            let read = Rc::<Cell<u64>>::default();
+            let memory = Memory::new("bytes".to_owned(), bytes.clone());
+            let source = Counting { memory, read: read.clone(), ahead: RefCell::default() };
+            let mut window = Window::new(Rc::new(source), 100);
+            let (mut needed, mut at) = (0, 0);
+            while window.missing() == 0 {
+                let there = futures::executor::block_on(window.fill(needed)).unwrap();
+                assert_eq!((window.position(), there), (at, window.bytes().len()));
+                assert!(there >= needed || at as usize + there == bytes.len());
+                assert_eq!(window.bytes(), &bytes[at as usize..at as usize + there]);
+                if there == 0 {
+                    break;
+                }
+                window.set_slice(1000);
+                let taken = below(there as u64 + 1);
+                let skipped = if below(3) == 0 { below(5000) } else { 0 };
+                window.take(taken as usize);
+                window.skip(skipped);
+                at += taken + skipped;
+                needed = below(3000) as usize;
+            }
+            assert!(read.get() <= bytes.len() as u64, "{} bytes were read", read.get());
+        }
     }
 }
