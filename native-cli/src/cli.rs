@@ -433,6 +433,9 @@ pub struct Backup {
     /// Time of the snapshot, in seconds since 1970 [default: now]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=253_402_300_799))]
     pub backup_time: Option<i64>,
+    /// Begin again from the start, up to N times, if the connection to the server is lost; the snapshot gets a new time then
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = SERVER)]
+    pub retry: u32,
     /// Leave out what matches; `!` in front takes back, `/` in front ties to the root, `/` behind to directories
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<OsString>,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use pxkit_core::chunk::{Cuts, Sizes};
@@ -13,11 +13,12 @@ use pxkit_core::reuse::{Budget, Optimal, Policy};
 use rustix::io::Errno;
 
 use super::patterns;
-use crate::backup::{self, DryRun, Mode, Options, Small, Source};
+use crate::backup::{self, DryRun, Mode, Options, Small, Source, Summary};
 use crate::cli::{Backup, CutRule, DetectionMode, EntryOrder, ReusePolicy};
 use crate::crypt::{self, Crypt, Resolved};
 use crate::linux::{ReadOptions, raise_open_files};
-use crate::report::{Outcome, Report, watch_signals};
+use crate::remote::Lost;
+use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::store::{self, Group, NewSnapshot, Repository, SnapshotId, locate};
 use crate::walk::{self, open_source};
 
@@ -35,20 +36,17 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     }
     let Resolved { crypt, lines } = crypt::resolve(&args.crypt)?;
     let options = options(args, crypt)?;
-    let (sources, blobs) = open_all(specs)?;
     watch_signals()?;
-    let id = snapshot_id(args)?;
-    let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: id.clone() };
-    let (backup, place) = if args.dry_run { rehearse(args, &new)? } else { begin(args, &new, &report)? };
-    if !args.talk.json && !args.talk.quiet {
-        let namespace = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
-        report.line(format_args!("Starting backup: {namespace}{id} in {place}"));
-        lines.iter().for_each(|line| report.line(line));
-        if backup.previous().is_none() {
-            report.line("No previous manifest available.");
+    let mut attempts = Attempts::new(args);
+    let (summary, place) = loop {
+        // Files are opened anew for each: what is behind a name may have changed.
+        let (sources, blobs) = open_all(specs)?;
+        let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: attempts.snapshot_id()? };
+        match attempt(args, &new, &lines, sources, blobs, &options, &report) {
+            Ok(done) => break done,
+            Err(error) => attempts.again(error, &report)?,
         }
-    }
-    let summary = backup::run(backup, sources, blobs, &options, &report)?;
+    };
     let outcome = report.finish();
     let mut out = io::stdout().lock();
     if args.talk.json {
@@ -64,6 +62,28 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Makes a snapshot, or nothing; also how messages name the repository.
+fn attempt(
+    args: &Backup,
+    new: &NewSnapshot,
+    lines: &[String],
+    sources: Vec<Source>,
+    blobs: Vec<Small>,
+    options: &Options,
+    report: &Report,
+) -> anyhow::Result<(Summary, String)> {
+    let (backup, place) = if args.dry_run { rehearse(args, new)? } else { begin(args, new, report)? };
+    if !args.talk.json && !args.talk.quiet {
+        let namespace = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
+        report.line(format_args!("Starting backup: {namespace}{} in {place}", new.snapshot));
+        lines.iter().for_each(|line| report.line(line));
+        if backup.previous().is_none() {
+            report.line("No previous manifest available.");
+        }
+    }
+    Ok((backup::run(backup, sources, blobs, options, report)?, place))
 }
 
 /// Begins a snapshot; also how messages name the repository.
@@ -146,15 +166,71 @@ fn open_all(specs: &[Spec]) -> anyhow::Result<(Vec<Source>, Vec<Small>)> {
     Ok((sources, blobs))
 }
 
-fn snapshot_id(args: &Backup) -> anyhow::Result<SnapshotId> {
-    let host = rustix::system::uname();
-    let id = match &args.backup_id {
-        Some(id) => id.clone(),
-        None => host.nodename().to_string_lossy().into_owned(),
-    };
-    let group = Group::new(args.backup_type.into(), &id).context("name the backup with --backup-id")?;
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-    Ok(SnapshotId { group, time: args.backup_time.unwrap_or_else(now) })
+/// Sessions that end before anything was said in them are begun again so often, whatever the user says: that costs nothing.
+const EARLY: u32 = 3;
+/// How long is waited before the first one; each time twice as long, but not longer than a minute.
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often a snapshot is begun.
+struct Attempts<'a> {
+    args: &'a Backup,
+    /// Those after the first: in all, and those that ended before anything was said.
+    done: u32,
+    early: u32,
+    pause: Duration,
+    /// The time of the last one.
+    last: i64,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(args: &'a Backup) -> Self {
+        Self { args, done: 0, early: 0, pause: PAUSE, last: 0 }
+    }
+
+    /// The snapshot to be made now, later than any before.
+    fn snapshot_id(&mut self) -> anyhow::Result<SnapshotId> {
+        let host = rustix::system::uname();
+        let id = match &self.args.backup_id {
+            Some(id) => id.clone(),
+            None => host.nodename().to_string_lossy().into_owned(),
+        };
+        let group =
+            Group::new(self.args.backup_type.into(), &id).context("name the backup with --backup-id")?;
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        self.last = self.args.backup_time.unwrap_or_else(|| now().max(self.last + 1));
+        Ok(SnapshotId { group, time: self.last })
+    }
+
+    /// Waits for the next attempt if there is to be one.
+    fn again(&mut self, error: anyhow::Error, report: &Report) -> anyhow::Result<()> {
+        check_signals()?;
+        // Of a session that ended so early the server may keep an empty snapshot, so its time cannot be used again.
+        let allowed = match error.downcast_ref::<Lost>() {
+            Some(lost) if lost.is_early() && self.args.backup_time.is_some() => false,
+            Some(lost) if lost.is_early() && self.early < EARLY => {
+                self.early += 1;
+                true
+            }
+            Some(_) if self.done < self.args.retry => {
+                self.done += 1;
+                true
+            }
+            _ => false,
+        };
+        if !allowed {
+            return Err(error);
+        }
+        let seconds = self.pause.as_secs();
+        report.line(format_args!("note: {error:#}; beginning again in {seconds} seconds"));
+        let start = Instant::now();
+        while start.elapsed() < self.pause {
+            check_signals()?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
 }
 
 /// What a backup would go on from.
