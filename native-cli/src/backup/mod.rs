@@ -165,7 +165,8 @@ fn previous(backup: &dyn Backup, crypt: &Crypt, report: &Report) -> Option<Snaps
         Ok(()) => Some(Snapshot::with_key(stored, crypt.key().cloned())),
         Err(refusal) => {
             let id = stored.id();
-            report.line(format_args!("note: {id} cannot be a reference, all files are read: {refusal}"));
+            report
+                .line(format_args!("note: nothing of {id} can be used again, all files are read: {refusal}"));
             None
         }
     }
@@ -188,10 +189,12 @@ fn write_archives(
     summary: &mut Summary,
 ) -> anyhow::Result<Option<FileEntry>> {
     let openers = Openers::new(&options.walk);
-    let previous = match options.mode {
-        Mode::Metadata => previous(backup, &options.crypt, report),
-        Mode::Legacy | Mode::Data => None,
-    };
+    // What is read may still be there: chunks that a server says it has are not sent.
+    let previous = previous(backup, &options.crypt, report);
+    if previous.is_some() {
+        backup.build_on_previous();
+    }
+    let previous = previous.filter(|_| options.mode == Mode::Metadata);
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, options.threads);
         let storing = Storing {

@@ -4,6 +4,7 @@
 //! comes after. The server undoes all if the session ends before it is finished.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context as _, bail, ensure};
@@ -238,6 +239,8 @@ struct Making {
     id: SnapshotId,
     shared: Arc<Shared>,
     previous: Option<Arc<Previous>>,
+    /// Its chunks may be used again.
+    builds_on_previous: AtomicBool,
 }
 
 impl Remote {
@@ -250,7 +253,8 @@ impl Remote {
             let session = session.with_context(|| format!("cannot begin {id}"))?;
             let shared = Arc::new(Shared::new(session));
             let previous = self.previous(new, &shared).await?.map(Arc::new);
-            Ok(Box::new(Making { id: id.clone(), shared, previous }) as _)
+            let (id, builds_on_previous) = (id.clone(), AtomicBool::new(false));
+            Ok(Box::new(Making { id, shared, previous, builds_on_previous }) as _)
         })
     }
 
@@ -321,6 +325,10 @@ impl Backup for Making {
         self.previous.clone().map(|previous| previous as _)
     }
 
+    fn build_on_previous(&self) {
+        self.builds_on_previous.store(true, Ordering::Relaxed);
+    }
+
     fn touch(&self, digest: &Digest) -> anyhow::Result<bool> {
         Ok(self.shared.state(digest)?.is_some())
     }
@@ -341,7 +349,9 @@ impl Backup for Making {
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
         self.claim_name(name, ".didx")?;
         // What the last snapshot has of this archive need not be sent.
-        if let Some(previous) = &self.previous {
+        if let Some(previous) = &self.previous
+            && self.builds_on_previous.load(Ordering::Relaxed)
+        {
             previous.make_known(name);
         }
         let opened = self.shared.wait(async {

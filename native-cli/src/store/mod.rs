@@ -216,6 +216,9 @@ pub trait Backup: Debug + Send + Sync {
     /// to be stored again.
     fn previous(&self) -> Option<Arc<dyn OpenSnapshot>>;
 
+    /// Chunks of the previous snapshot need not be stored again: whoever has the key has looked at its manifest.
+    fn build_on_previous(&self) {}
+
     /// Marks a chunk as used and tells whether it is there. Chunks that are to be injected must have been marked.
     ///
     /// # Errors
