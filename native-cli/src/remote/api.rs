@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::encode::{self, Params};
+use super::error::end_of;
 use super::login::{self, Login, RENEW};
 use super::net::{Dialer, Net};
 use super::{Access, Address, Lost, Refused, Secret, Ticket};
@@ -299,7 +300,7 @@ impl Api {
     pub(super) async fn open(&self) -> anyhow::Result<Sender> {
         let stream = self.dialer.dial().await?;
         let shaken = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|error| self.lost(&error.into()))?;
+        let (sender, connection) = shaken.map_err(|error| self.lost(&error))?;
         // Whoever waits for an answer is told how it ended.
         drop(self.net.spawn(connection.with_upgrades())?);
         Ok(sender)
@@ -316,7 +317,7 @@ impl Api {
             sender.send_request(request).await
         });
         match response.await {
-            Ok(result) => result.map_err(|error| self.lost(&error.into()).into()),
+            Ok(result) => result.map_err(|error| self.lost(&error).into()),
             Err(_) => Err(self.slow().into()),
         }
     }
@@ -325,7 +326,7 @@ impl Api {
     pub(super) async fn read(&self, body: &mut Incoming, most: u64, cut: bool) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while let Some(frame) = timeout(TIMEOUT, body.frame()).await.map_err(|_| self.slow())? {
-            let frame = frame.map_err(|error| self.lost(&error.into()))?;
+            let frame = frame.map_err(|error| self.lost(&error))?;
             let Ok(data) = frame.into_data() else { continue };
             if (bytes.len() + data.len()) as u64 > most {
                 ensure!(cut, "the server's answer has more than {most} bytes");
@@ -345,8 +346,9 @@ impl Api {
         Call::with_query(Method::GET, path, params).request(&self.dialer.authority, headers)
     }
 
-    pub(super) fn lost(&self, why: &anyhow::Error) -> Lost {
-        Lost::new(format!("the connection to the server {} is lost: {why:#}", self.dialer.authority))
+    pub(super) fn lost(&self, error: &(dyn std::error::Error + 'static)) -> Lost {
+        let (server, why) = (&self.dialer.authority, end_of(error));
+        Lost::new(format!("the connection to the server {server} is lost: {why}"))
     }
 
     fn slow(&self) -> Lost {

@@ -210,7 +210,7 @@ impl Shared {
             };
         }
         match result {
-            Ok(()) => drop(self.changed.send_replace(())),
+            Ok(()) => self.changed.send_replace(()),
             Err(error) => self.fail(&error),
         }
     }

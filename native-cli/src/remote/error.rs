@@ -1,6 +1,7 @@
 //! Why something failed, in words that help.
 
-use std::fmt;
+use std::error::Error;
+use std::{fmt, io};
 
 /// Most characters of a server's text that are shown.
 const MOST_TEXT: usize = 2000;
@@ -77,7 +78,7 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl Error for Refused {}
 
 /// The connection is lost, or could not be had. Trying again may help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,33 @@ impl fmt::Display for Lost {
     }
 }
 
-impl std::error::Error for Lost {}
+impl Error for Lost {}
+
+/// Why a connection ended, in a few words.
+pub(super) fn end_of(error: &(dyn Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // The text of such an error speaks of TLS, to programmers.
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
+        {
+            return "it was closed at the other end".into();
+        }
+        if let Some(inner) = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
+            return end_of(inner);
+        }
+        cause = error.source();
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
 
 /// What ended a session, for everybody who waits for something in it.
 #[derive(Clone, Debug)]
@@ -145,6 +172,14 @@ mod tests {
         assert_eq!(refused.to_string(), "{\"a\":1} [2J\n- 'x'\u{fffd} (400)");
         assert_eq!(Refused::new(414, b"").to_string(), "the server answers 414");
         assert!(Refused::new(400, &[b'x'; 100_000]).text.len() <= MOST_TEXT);
+    }
+
+    #[test]
+    fn ends_of_connections_are_told_in_words() {
+        let eof = io::Error::new(io::ErrorKind::UnexpectedEof, "close_notify, see https://docs.rs");
+        assert_eq!(end_of(&eof), "it was closed at the other end");
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(end_of(&reset), "connection reset");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::api::{Api, TIMEOUT};
 use super::encode::{self, Params};
+use super::error::end_of;
 use super::net::Net;
 use super::{Lost, Refused};
 
@@ -96,7 +97,7 @@ impl Session {
             }
             return Err(Refused::new(response.status().as_u16(), &text).raise());
         }
-        let upgraded = hyper::upgrade::on(response).await.map_err(|error| api.lost(&error.into()))?;
+        let upgraded = hyper::upgrade::on(response).await.map_err(|error| api.lost(&error))?;
         let shaken = Builder::new()
             .initial_window_size(WINDOW)
             .initial_connection_window_size(ALL_WINDOWS)
@@ -107,7 +108,7 @@ impl Session {
             .enable_push(false)
             .handshake(TokioIo::new(upgraded));
         let shaken = timeout(TIMEOUT, shaken).await.context("the server does not answer")?;
-        let (sender, connection) = shaken.map_err(|error| api.lost(&error.into()))?;
+        let (sender, connection) = shaken.map_err(|error| api.lost(&error))?;
         let driver = api.net.spawn(async {
             // Whoever waits for an answer is told how it ended.
             let _ = connection.await;
@@ -229,10 +230,7 @@ impl Session {
             let text = reason.description();
             return anyhow::anyhow!("the server {} broke off a request: {text}", self.server);
         }
-        let why = match error.get_io() {
-            Some(error) => error.to_string(),
-            None => error.to_string(),
-        };
+        let why = end_of(&error);
         let server = &self.server;
         let why = if is_early {
             format!(
