@@ -6,3 +6,4 @@ export { inspect, million, pxkit, pxkitJson } from "./program.js";
 export { cleanup } from "./cleanup.js";
 export { bundle, golden, scratch } from "./paths.js";
 export { axe } from "./axe.js";
+export * from "./steps.js";

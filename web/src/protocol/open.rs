@@ -27,6 +27,8 @@ pub enum Item {
         handle: u32,
         /// Its name.
         name: String,
+        /// Files in it that the browser shows only to those who were given the folder: numbers of their handles, paths below it.
+        hidden: Vec<(u32, String)>,
     },
     /// An address that the user gave, read by Range.
     Url {

@@ -93,7 +93,11 @@ impl App {
         });
         app.send(Message::Go(History::read()));
         let going = app.clone();
-        let listener = app.0.history.listen(move |link| going.send(Message::Go(link)));
+        let listener = app.0.history.listen(move |link| {
+            going.send(Message::Go(link));
+            let stores: Vec<u32> = going.state().workspace.stores.iter().map(|store| store.id).collect();
+            going.open_wanted(&stores);
+        });
         *app.0._popstate.borrow_mut() = Some(listener);
         app.0.client.start();
         app
@@ -197,11 +201,23 @@ impl App {
                 if !opened.documents.is_empty() || !opened.stores.is_empty() {
                     app.0.given.borrow_mut().push(given);
                 }
+                let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
                 app.send(Message::Opened(opened));
+                app.open_wanted(&stores);
             }
             Ok(_) => {}
             Err(problem) => app.complain(problem),
         });
+    }
+
+    /// Opens the snapshot that an address named and that is not open yet, in one of these stores.
+    fn open_wanted(&self, stores: &[u32]) {
+        let Some((store, snapshot)) = self.state().wanted.clone() else { return };
+        // Numbers are given in the order of opening: the one of the address may be that of another one now.
+        let same = store.and_then(|store| stores.iter().find(|it| **it == store));
+        if let Some(&store) = same.or(stores.first()) {
+            self.open_snapshot(store, snapshot);
+        }
     }
 
     /// Says what went wrong, unless it was taken back.

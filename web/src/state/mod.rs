@@ -179,6 +179,8 @@ pub struct State {
     pub place: Place,
     /// The archive of a snapshot that an address named and that is not open yet.
     pub wanted: Option<(Option<u32>, SnapshotRef)>,
+    /// The group that a datastore is to be opened at: its namespace and its name.
+    pub wanted_group: Option<(String, String)>,
     /// What is known of the selection.
     pub focus: Focus,
     /// What lies over the screen.
@@ -253,6 +255,8 @@ pub enum Message {
     Opened(Opened),
     /// More is known of a document.
     Document(Document),
+    /// The group that is chosen in a datastore at first.
+    WantedGroup(Option<(String, String)>),
     /// A document was closed.
     Closed(DocId),
     /// Everything was closed, since the worker starts anew.
@@ -313,6 +317,7 @@ impl State {
                     self.workspace.report(document);
                 }
             }
+            Message::WantedGroup(group) => self.wanted_group = group,
             Message::Closed(doc) => return self.closed(doc),
             Message::Reset => {
                 self.workspace = Workspace::default();
@@ -336,6 +341,7 @@ impl State {
             Message::Activate(doc) => return self.activate(doc),
             Message::Older(older) => {
                 self.place.older = older.filter(|older| Some(*older) != self.place.doc);
+                self.notice = self.notice.take().filter(|notice| notice.compare.is_none());
                 return Trace::Push;
             }
             Message::Compare(older, newer) => {
@@ -454,11 +460,11 @@ impl State {
             (Some(first), Some(second)) if first > second => (b, a),
             _ => (a, b),
         };
-        self.notice = Some(Notice {
-            text: format!("{} and {} are open.", older.title, newer.title),
-            bad: false,
-            compare: Some((older.id, newer.id)),
-        });
+        let text = match (&older.snapshot, &newer.snapshot) {
+            (Some(one), Some(other)) => format!("{} and {} are open.", one.snapshot, other.snapshot),
+            _ => format!("{} and {} are open.", older.title, newer.title),
+        };
+        self.notice = Some(Notice { text, bad: false, compare: Some((older.id, newer.id)) });
     }
 
     fn closed(&mut self, doc: DocId) -> Trace {
@@ -525,7 +531,14 @@ pub fn sentence(problem: &Problem) -> String {
         out.push_str(about);
         out.push_str(": ");
     }
-    out.push_str(&problem.message);
+    // Positions are hexadecimal everywhere else on the page.
+    let message = match problem.offset {
+        Some(offset) => problem
+            .message
+            .replace(&format!("offset {offset}:"), &format!("offset {}:", text::offset(offset))),
+        None => problem.message.clone(),
+    };
+    out.push_str(&message);
     if let Some(offset) = problem.offset.filter(|offset| !problem.message.contains(&offset.to_string())) {
         out.push_str(&format!(" (at {})", text::offset(offset)));
     }

@@ -128,6 +128,13 @@ fn a_second_archive_offers_a_comparison_with_the_older_first() {
     assert_eq!(open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]), Trace::Push);
     assert_eq!(state.place.doc, Some(2));
     assert_eq!(state.notice.as_ref().and_then(|notice| notice.compare), Some((2, 1)));
+    assert_eq!(
+        state.notice.as_ref().map(|notice| &*notice.text),
+        Some("host/web/2026-11-20T02:00:00Z and host/web/2026-11-21T02:00:00Z are open.")
+    );
+    let mut chosen = state.clone();
+    chosen.take(Message::Older(Some(1)));
+    assert_eq!((chosen.place.older, chosen.notice), (Some(1), None), "what was offered is done");
     state.take(Message::Compare(2, 1));
     assert_eq!((state.place.doc, state.place.older, state.place.tab), (Some(1), Some(2), Tab::Compare));
     state.take(Message::Closed(1));
@@ -161,6 +168,24 @@ fn an_address_names_a_snapshot_that_is_opened_later() {
 }
 
 #[test]
+fn an_address_may_name_an_archive_by_either_half() {
+    let mut state = State::default();
+    open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]);
+    let found = |archive: Option<&str>| {
+        let wanted = SnapshotRef {
+            namespace: "a/b".to_owned(),
+            snapshot: "host/web/2026-11-20T02:00:00Z".to_owned(),
+            archive: archive.map(str::to_owned),
+        };
+        state.workspace.of_snapshot(None, &wanted)
+    };
+    for name in ["root.pxar", "root.pxar.didx", "root.mpxar", "root.mpxar.didx", "root.ppxar.didx"] {
+        assert_eq!(found(Some(name)), Some(2), "{name}");
+    }
+    assert_eq!((found(None), found(Some("home.pxar")), found(Some("root.img"))), (Some(2), None, None));
+}
+
+#[test]
 fn problems_say_name_and_place_once() {
     let problem = |message: &str| Problem {
         kind: ProblemKind::Format,
@@ -169,5 +194,5 @@ fn problems_say_name_and_place_once() {
         offset: Some(4096),
     };
     assert_eq!(sentence(&problem("It ends early.")), "a.pxar: It ends early. (at 0x1000)");
-    assert_eq!(sentence(&problem("a.pxar: offset 4096: it ends")), "a.pxar: offset 4096: it ends");
+    assert_eq!(sentence(&problem("a.pxar: offset 4096: it ends")), "a.pxar: offset 0x1000: it ends");
 }

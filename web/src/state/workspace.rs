@@ -39,7 +39,7 @@ impl Workspace {
             document.snapshot.as_ref().is_some_and(|has| {
                 has.namespace == wanted.namespace
                     && has.snapshot == wanted.snapshot
-                    && (wanted.archive.is_none() || has.archive == wanted.archive)
+                    && is_archive(has.archive.as_deref(), wanted.archive.as_deref())
                     && (store.is_none() || document.store == store)
             })
         };
@@ -84,6 +84,16 @@ impl Workspace {
         let beside = self.documents.get(at).or_else(|| self.documents.last());
         beside.map(|open| open.document.id)
     }
+}
+
+/// Whether a name in an address means an archive: it may name either half of a split one, or both as `.pxar`, with or without `.didx`.
+fn is_archive(has: Option<&str>, wanted: Option<&str>) -> bool {
+    let stem = |name: &str| {
+        let name = name.strip_suffix(".didx").unwrap_or(name);
+        let halves = name.strip_suffix(".mpxar").or_else(|| name.strip_suffix(".ppxar"));
+        halves.map_or_else(|| name.to_owned(), |stem| format!("{stem}.pxar"))
+    };
+    wanted.is_none_or(|wanted| has.is_some_and(|has| stem(has) == stem(wanted)))
 }
 
 impl Document {

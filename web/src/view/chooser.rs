@@ -34,8 +34,9 @@ pub fn Chooser(props: &ChooserProps) -> Html {
     let number = props.store;
     let store =
         use_slice(move |state| state.workspace.stores.iter().find(|store| store.id == number).cloned());
-    let namespace = use_state_eq(String::new);
-    let group = use_state_eq(|| None::<String>);
+    let (first_namespace, first_group) = use_slice(|state| state.wanted_group.clone()).unzip();
+    let namespace = use_state_eq(|| first_namespace.unwrap_or_default());
+    let group = use_state_eq(|| first_group);
     // A new key may open what was closed.
     let keys = use_state_eq(|| 0_u32);
     let listing = use_reply(
@@ -171,6 +172,9 @@ fn Snapshot(props: &SnapshotProps) -> Html {
         };
         Callback::from(move |_: MouseEvent| app.open_snapshot(store, wanted.clone()))
     };
+    // What one opens as a rule stands before the half that goes with it.
+    let mut files: Vec<_> = snapshot.files.iter().collect();
+    files.sort_by_key(|file| file.name.contains(".ppxar"));
     html! {
         <li class="snapshot">
             <header>
@@ -182,7 +186,7 @@ fn Snapshot(props: &SnapshotProps) -> Html {
             </header>
             if let Some(problem) = &snapshot.problem { <Trouble problem={problem.clone()} /> }
             <ul>
-                { for snapshot.files.iter().map(|file| {
+                { for files.into_iter().map(|file| {
                     let crypt = match file.crypt.as_str() {
                         "encrypt" => Some("encrypted"),
                         "sign-only" => Some("signed"),

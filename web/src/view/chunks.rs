@@ -405,7 +405,7 @@ fn cells(row: &Row, is_wide: bool, is_archive: bool, has_past: bool) -> Html {
     let since = match (row.age, row.shared) {
         (Some(0), Some(true)) => "again".to_owned(),
         (Some(0), _) => "new".to_owned(),
-        (Some(age), _) => text::counted(age, "snapshot ago", "snapshots ago"),
+        (Some(age), _) => format!("{} ago", text::count(age)),
         (None, _) => String::new(),
     };
     html! {

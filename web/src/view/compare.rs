@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Pixels from which all columns are shown.
-const WIDE: f64 = 720.0;
+const WIDE: f64 = 620.0;
 
 /// The view.
 #[component]
@@ -382,7 +382,7 @@ fn Differences(props: &DifferencesProps) -> Html {
         </>
     };
     let template =
-        if is_wide { "112px minmax(0, 3fr) 88px 88px minmax(0, 2fr)" } else { "96px minmax(0, 1fr) 80px" };
+        if is_wide { "112px minmax(0, 3fr) 80px 80px minmax(0, 2fr)" } else { "112px minmax(0, 1fr) 80px" };
     html! {
         <div class="differences" ref={pane}>
             <List<Row> label="Differences" {template} {head} columns={if is_wide { 5 } else { 3 }} {total} revision={number}

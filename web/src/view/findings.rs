@@ -150,6 +150,9 @@ fn line(row: &Row, wide: bool) -> Line {
         Stream::Meta => "in the archive",
         Stream::Payload => "in the payload",
     };
+    // Where it is has a column of its own.
+    let place = format!("offset {}: ", row.offset);
+    let message = row.message.split_once(&place).map_or(&*row.message, |(_, rest)| rest).to_owned();
     let entry = row.entry.map(|entry| {
         let path = row.path.clone().unwrap_or_default();
         html! {
@@ -164,7 +167,7 @@ fn line(row: &Row, wide: bool) -> Line {
         cells: html! {
             <>
                 <span role="gridcell" class={class}>{ severity }</span>
-                <span role="gridcell" class="text" title={format!("{}: {}", row.code, row.message)}>{ &row.message }</span>
+                <span role="gridcell" class="text" title={format!("{}: {}", row.code, row.message)}>{ message }</span>
                 if wide { <span role="gridcell" class="text">{ for entry }{ for chunk }</span> }
                 <span role="gridcell" class="number">
                     <Jump tab={Tab::Structure} to={Selection::Item(row.stream, row.offset)} title={format!("Show the bytes {stream}")}>
@@ -307,6 +310,9 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
         <span class="check-state">
             <button type="button" disabled={!state.possible} onclick={run} {title}>{ format!("Check {}", word(state.what)) }</button>
             { for note.map(|(class, text)| html! { <span class={class}>{ text }</span> }) }
+            if state.what == CheckKind::Ghosts && outcome.as_ref().is_some_and(|checked| checked.found > 0) {
+                <button type="button" class="jump" onclick={app.on(|_: MouseEvent| Message::Tab(Tab::Layout))}>{ "show in the map" }</button>
+            }
         </span>
     }
 }
@@ -316,7 +322,11 @@ fn sentence(checked: &Checked) -> String {
     let mut out = format!(
         "Checked {}: {looked} looked at, {}.",
         word(checked.what),
-        text::counted(checked.found, "finding", "findings")
+        match checked.what {
+            // They are nothing irregular: they lie in the map, not in the list.
+            CheckKind::Ghosts => text::counted(checked.found, "ghost", "ghosts"),
+            _ => text::counted(checked.found, "finding", "findings"),
+        }
     );
     if checked.unreadable > 0 {
         out.push_str(&format!(" {} could not be read", text::count(checked.unreadable)));

@@ -15,11 +15,14 @@ use crate::{
         Problem, ProblemKind,
         open::{Item, SnapshotRef},
     },
-    state::{Notice, app::App, client::reason, text},
+    state::{Message, Notice, app::App, client::reason, text},
 };
 
 /// Most files that are taken from a folder one by one, where the browser gives no handle of the folder.
 const MOST_FILES: usize = 500_000;
+
+/// What is in a datastore beside its chunks: groups by their types, and namespaces.
+const PARTS: [&str; 4] = ["ct", "host", "ns", "vm"];
 
 /// Things to be opened, with the browser's objects that they name.
 #[derive(Default)]
@@ -35,10 +38,17 @@ impl Gathered {
         self.handles.push(file.into());
     }
 
-    fn directory(&mut self, directory: FileSystemDirectoryHandle) {
+    /// A folder; `hidden` are files in it that its handle does not show, with their paths below it.
+    fn directory(&mut self, directory: FileSystemDirectoryHandle, hidden: Vec<(File, String)>) {
         let handle = self.handles.len() as u32;
-        self.items.push(Item::Directory { handle, name: directory.name() });
+        let name = directory.name();
         self.handles.push(directory.into());
+        let mut number = |(file, path): (File, String)| {
+            self.handles.push(file.into());
+            (self.handles.len() as u32 - 1, path)
+        };
+        let hidden = hidden.into_iter().map(&mut number).collect();
+        self.items.push(Item::Directory { handle, name, hidden });
     }
 
     /// Opens them.
@@ -91,7 +101,11 @@ async fn take(
     };
     if let Some(directory) = handle.as_ref().and_then(|handle| handle.dyn_ref::<FileSystemDirectoryHandle>())
     {
-        gathered.directory(directory.clone());
+        let hidden = match entry.filter(FileSystemEntry::is_directory) {
+            Some(folder) => snapshots(app, folder.unchecked_into()).await?,
+            None => Vec::new(),
+        };
+        gathered.directory(directory.clone(), hidden);
     } else if let Some(handle) = handle.as_ref().and_then(|handle| handle.dyn_ref::<FileSystemFileHandle>()) {
         let file: File = JsFuture::from(handle.get_file()).await?.dyn_into()?;
         let name = file.name();
@@ -108,34 +122,71 @@ async fn take(
 /// All files below a folder, for browsers without handles.
 async fn walk(app: &App, gathered: &mut Gathered, root: FileSystemDirectoryEntry) -> Result<(), JsValue> {
     let mut folders = vec![root];
+    let mut count = 0;
     while let Some(folder) = folders.pop() {
-        let reader = folder.create_reader();
-        loop {
-            let some = entries(&reader).await?;
-            if some.length() == 0 {
-                break;
+        for entry in list(&folder).await? {
+            if entry.is_directory() {
+                folders.push(entry.unchecked_into());
+                continue;
             }
-            for entry in some.iter() {
-                let entry: FileSystemEntry = entry.unchecked_into();
-                let path = entry.full_path().trim_start_matches('/').to_owned();
-                if entry.is_directory() {
-                    folders.push(entry.unchecked_into());
-                } else {
-                    gathered.file(file_of(&entry.unchecked_into()).await?, path);
-                }
-            }
-            if gathered.items.len().is_multiple_of(1000) && !gathered.items.is_empty() {
-                app.say(format!(
-                    "Reading the folder: {} files so far",
-                    text::count(gathered.items.len() as u64)
-                ));
-            }
-            if gathered.items.len() > MOST_FILES {
-                return Err(JsValue::from_str("the folder has too many files"));
-            }
+            let path = entry.full_path().trim_start_matches('/').to_owned();
+            gathered.file(file_of(&entry.unchecked_into()).await?, path);
+            progress(app, &mut count)?;
         }
     }
     Ok(())
+}
+
+/// The files of the snapshots of a datastore, with their paths below it: Chromium's handles of folders neither list nor find names with colons.
+async fn snapshots(app: &App, root: FileSystemDirectoryEntry) -> Result<Vec<(File, String)>, JsValue> {
+    let base = format!("{}/", root.full_path());
+    let mut folders: Vec<FileSystemDirectoryEntry> = Vec::new();
+    for entry in list(&root).await? {
+        // Not the chunks, which are many, nor what no datastore has.
+        if entry.is_directory() && PARTS.contains(&&*entry.name()) {
+            folders.push(entry.unchecked_into());
+        }
+    }
+    let (mut files, mut count) = (Vec::new(), 0);
+    while let Some(folder) = folders.pop() {
+        let is_hidden = folder.full_path().contains(':');
+        for entry in list(&folder).await? {
+            if entry.is_directory() {
+                folders.push(entry.unchecked_into());
+            } else if is_hidden {
+                let path = entry.full_path();
+                let path = path.strip_prefix(&base).unwrap_or(&path).to_owned();
+                files.push((file_of(&entry.unchecked_into()).await?, path));
+                progress(app, &mut count)?;
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// One file more; says how many they are from time to time.
+fn progress(app: &App, count: &mut usize) -> Result<(), JsValue> {
+    *count += 1;
+    if count.is_multiple_of(1000) {
+        app.say(format!("Reading the folder: {} files so far", text::count(*count as u64)));
+    }
+    if *count > MOST_FILES { Err(JsValue::from_str("the folder has too many files")) } else { Ok(()) }
+}
+
+/// What is in a folder.
+async fn list(folder: &FileSystemDirectoryEntry) -> Result<Vec<FileSystemEntry>, JsValue> {
+    let reader = folder.create_reader();
+    let mut found = Vec::new();
+    loop {
+        let some = entries(&reader).await?;
+        if some.length() == 0 {
+            return Ok(found);
+        }
+        found.extend(some.iter().map(JsCast::unchecked_into::<FileSystemEntry>));
+        if found.len() > MOST_FILES {
+            return Err(JsValue::from_str("the folder has too many files"));
+        }
+    }
 }
 
 /// A promise of a function that takes a callback for its result and one for errors.
@@ -182,7 +233,7 @@ pub fn pick_directory(app: &App) -> bool {
         // Whoever changed his mind gets no error.
         if let Ok(Ok(directory)) = JsFuture::from(promise).await.map(JsCast::dyn_into) {
             let mut gathered = Gathered::default();
-            gathered.directory(directory);
+            gathered.directory(directory, Vec::new());
             gathered.open(&app);
         }
     });
@@ -238,9 +289,8 @@ pub fn at_start(app: &App) {
         let app = app.clone();
         spawn_local(async move {
             match served().await {
-                Ok((items, wanted)) => {
-                    // What an address names stands above what the command line named.
-                    let _ = wanted;
+                Ok((items, group)) => {
+                    app.send(Message::WantedGroup(group));
                     app.open(items, Vec::new());
                 }
                 Err(error) => app.complain(Problem {
@@ -254,7 +304,8 @@ pub fn at_start(app: &App) {
     }
 }
 
-async fn served() -> Result<(Vec<Item>, Vec<String>), String> {
+/// What the server offers, and the group that the command line named without a snapshot of it: its namespace and its name.
+async fn served() -> Result<(Vec<Item>, Option<(String, String)>), String> {
     let text = fetch_text("sources.json").await.map_err(|error| reason(&error))?;
     let malformed = || "something is missing in it".to_owned();
     let offers: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -262,7 +313,7 @@ async fn served() -> Result<(Vec<Item>, Vec<String>), String> {
         |url: &str| Url::new_with_base(url, &base()).map(|url| url.href()).map_err(|error| reason(&error));
     let text_of = |object: &Value, field: &str| object[field].as_str().map(str::to_owned);
     let mut items = Vec::new();
-    let mut groups = Vec::new();
+    let mut first = None;
     for offer in offers["sources"].as_array().ok_or_else(malformed)? {
         let name = text_of(offer, "name").ok_or_else(malformed)?;
         items.push(match text_of(offer, "directory") {
@@ -273,7 +324,10 @@ async fn served() -> Result<(Vec<Item>, Vec<String>), String> {
                     let namespace = namespace.ok_or_else(malformed)?;
                     match text_of(wanted, "snapshot") {
                         Some(snapshot) => open.push(SnapshotRef { namespace, snapshot, archive }),
-                        None => groups.push(text_of(wanted, "group").ok_or_else(malformed)?),
+                        None => {
+                            let group = text_of(wanted, "group").ok_or_else(malformed)?;
+                            first = first.or(Some((namespace, group)));
+                        }
                     }
                 }
                 Item::ServedDirectory { url: absolute(&directory)?, name, open }
@@ -285,7 +339,7 @@ async fn served() -> Result<(Vec<Item>, Vec<String>), String> {
             }
         });
     }
-    Ok((items, groups))
+    Ok((items, first))
 }
 
 async fn fetch(url: &str) -> Result<Response, JsValue> {
@@ -307,7 +361,7 @@ pub fn sample(app: &App, name: &'static str) {
     spawn_local(async move {
         match fetch_sample(&app, name).await {
             Ok(gathered) => {
-                app.send(crate::state::Message::Notice(None));
+                app.send(Message::Notice(None));
                 gathered.open(&app);
             }
             Err(error) => app.complain(Problem {
@@ -331,7 +385,7 @@ async fn fetch_sample(app: &App, name: &str) -> Result<Gathered, JsValue> {
     let mut gathered = Gathered::default();
     let total = files.len();
     for (at, some) in files.chunks(8).enumerate() {
-        app.send(crate::state::Message::Notice(Some(Notice {
+        app.send(Message::Notice(Some(Notice {
             text: format!("Fetching the sample: {} of {total} files", at * 8),
             bad: false,
             compare: None,

@@ -88,8 +88,12 @@ fn chart(series: &Series) -> Html {
     let step = (WIDTH - LEFT) / snapshots.len() as f64;
     let width = (step * 0.7).min(48.0);
     let scale = |bytes: u64| bytes as f64 / most as f64 * (HEIGHT - BELOW);
-    let bars =
-        snapshots.iter().enumerate().map(|(number, it)| bar(it, LEFT + step * number as f64, width, &scale));
+    let day = |snapshot: &str| time(snapshot).get(..10).map(str::to_owned);
+    let same_day = snapshots.windows(2).all(|two| day(&two[0].snapshot) == day(&two[1].snapshot));
+    let bars = snapshots
+        .iter()
+        .enumerate()
+        .map(|(number, it)| bar(it, LEFT + step * number as f64, width, same_day, &scale));
     html! {
         <figure>
             <figcaption>
@@ -97,7 +101,7 @@ fn chart(series: &Series) -> Html {
                 { for ["own", "from the snapshot before", "from two before", "older"].iter().enumerate().map(|(shade, name)| html! {
                     <span key={*name} class="key"><svg width="12" height="12" aria-hidden="true"><rect class={format!("age-{shade}")} width="12" height="12" /></svg>{ format!(" {name} ") }</span>
                 }) }
-                <span class="key"><svg width="12" height="12" aria-hidden="true"><rect class="dead" width="12" height="12" /></svg>{ " padding in them" }</span>
+                <span class="key"><svg width="12" height="12" aria-hidden="true"><rect class="age-0" width="12" height="12" /><rect class="dead" width="12" height="12" /></svg>{ " padding in them" }</span>
             </figcaption>
             <div class="chart-scroll" tabindex="0" role="region" aria-label="Chart of the snapshots">
                 <svg viewBox={format!("0 0 {WIDTH} {HEIGHT}")} role="img" aria-label={spoken(snapshots)}>
@@ -121,7 +125,7 @@ fn chart(series: &Series) -> Html {
     }
 }
 
-fn bar(it: &Generation, left: f64, width: f64, scale: &impl Fn(u64) -> f64) -> Html {
+fn bar(it: &Generation, left: f64, width: f64, same_day: bool, scale: &impl Fn(u64) -> f64) -> Html {
     let mut shades = [(0u64, 0u64); SHADES];
     for (age, bytes) in it.ages.iter().enumerate() {
         let shade = &mut shades[age.min(SHADES - 1)];
@@ -143,12 +147,12 @@ fn bar(it: &Generation, left: f64, width: f64, scale: &impl Fn(u64) -> f64) -> H
         }
     });
     let parts: Vec<Html> = parts.collect();
-    let day = day(&it.snapshot);
+    let label = label(&it.snapshot, same_day);
     html! {
         <g>
             <title>{ format!("{}: {} live, {} padding", it.snapshot, text::exact(it.live), text::exact(it.padding)) }</title>
             { for parts }
-            <text x={(left + width / 2.0).to_string()} y={(HEIGHT - 6.0).to_string()} text-anchor="middle">{ day }</text>
+            <text x={(left + width / 2.0).to_string()} y={(HEIGHT - 6.0).to_string()} text-anchor="middle">{ label }</text>
         </g>
     }
 }
@@ -172,10 +176,14 @@ fn line(it: &Generation) -> Html {
     }
 }
 
-/// Month and day of a snapshot's time.
-fn day(snapshot: &str) -> String {
-    let time = snapshot.rsplit('/').next().unwrap_or_default();
-    time.get(5..10).unwrap_or(time).to_owned()
+fn time(snapshot: &str) -> &str {
+    snapshot.rsplit('/').next().unwrap_or_default()
+}
+
+/// Month and day of a snapshot's time; of snapshots of one day the hour.
+fn label(snapshot: &str, same_day: bool) -> String {
+    let time = time(snapshot);
+    time.get(if same_day { 11..19 } else { 5..10 }).unwrap_or(time).to_owned()
 }
 
 fn spoken(snapshots: &[Generation]) -> String {

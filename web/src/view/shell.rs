@@ -329,7 +329,7 @@ fn Banners() -> Html {
             }) }
             if let Some(problem) = &damage {
                 <div class="banner bad" role="alert">
-                    <p>{ sentence(problem) }{ " What comes before is shown." }</p>
+                    <p>{ sentence(problem).trim_end_matches('.') }{ ". What comes before is shown." }</p>
                     { for damage_jump }
                 </div>
             }

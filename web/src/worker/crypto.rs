@@ -88,7 +88,11 @@ impl Key {
         let fail = |kind, message: String| Err(problem::about(kind, name, message));
         let file = match KeyFile::parse(file) {
             Ok(file) => file,
-            Err(error) => return fail(ProblemKind::Format, format!("{name}: {error}")),
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.strip_prefix("key file: ").unwrap_or(&reason);
+                return fail(ProblemKind::Format, format!("{name} is none that can be read: {reason}."));
+            }
         };
         let key = match file.wrapping {
             Wrapping::None(key) => key,

@@ -75,6 +75,10 @@ async fn one(
     let index = Rc::new(snapshot.index(task, indexed).await?);
     let document = Rc::new(Document::new(0, meta.clone(), kind, source));
     document.set_index(index.clone());
+    if kind == Kind::Split {
+        // Its end is known without reading it: what lies before it is padding, too.
+        document.set_payload(None, Some(index.size()));
+    }
     load::quietly(task, document.clone()).await?;
     let parts = document.parts()?;
     let layout = parts.layout();

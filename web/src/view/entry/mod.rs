@@ -90,7 +90,7 @@ fn About(props: &AboutProps) -> Html {
                     if !snapshot.namespace.is_empty() { { line("namespace", html! { { &snapshot.namespace } }) } }
                     { for snapshot.archive.iter().map(|archive| line("archive", html! { <span class="mono">{ archive }</span> })) }
                 }
-                { line(if document.is_archive() { "metadata" } else { "size" }, html! { <Size bytes={document.size} /> }) }
+                { line(if document.kind == crate::protocol::open::Kind::Split { "metadata" } else { "size" }, html! { <Size bytes={document.size} /> }) }
                 { for document.payload_size.map(|bytes| line("payload", html! { <Size {bytes} /> })) }
                 if document.is_archive() {
                     { line("contents", html! { <Size bytes={document.content} /> }) }

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use super::source::Source;
 use super::source::chunked::{Arrangement, ChunkStore};
-use super::source::directory::{Directory, Paths};
+use super::source::directory::{Directory, Paths, Unhidden};
 use super::{Handle, Task, problem};
 use crate::protocol::open::{
     Item, Key, KeyInfo, Kind, Open, OpenSnapshot, Opened, SnapshotRef, StoreListing, StoreQuery,
@@ -126,8 +126,13 @@ async fn one(
             }
             Ok(Some(One::File(handle(number)?.file(&path)?)))
         }
-        Item::Directory { handle: number, name } => {
-            Ok(Some(One::Directory(handle(number)?.directory(&name)?, Vec::new())))
+        Item::Directory { handle: number, name, hidden } => {
+            let folder = handle(number)?.directory(&name)?;
+            let file = |(number, path): (u32, String)| Ok((path, handle(number)?.clone()));
+            let hidden = hidden.into_iter().map(file).collect::<Result<Vec<_>, Problem>>()?;
+            let directory: Rc<dyn Directory> =
+                if hidden.is_empty() { folder } else { Rc::new(Unhidden::new(folder, hidden)) };
+            Ok(Some(One::Directory(directory, Vec::new())))
         }
         item => remote(item).await.map(Some),
     }

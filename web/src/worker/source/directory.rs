@@ -73,6 +73,53 @@ impl Paths {
     }
 }
 
+/// A folder of the browser with files that it hides, which were given one by one.
+pub struct Unhidden {
+    folder: Rc<dyn Directory>,
+    hidden: Paths,
+}
+
+impl Unhidden {
+    /// The folder, and files by their paths below it.
+    pub fn new(folder: Rc<dyn Directory>, hidden: impl IntoIterator<Item = (String, Handle)>) -> Self {
+        let hidden = Paths::new(folder.name().to_owned(), hidden);
+        Self { folder, hidden }
+    }
+}
+
+impl Directory for Unhidden {
+    fn name(&self) -> &str {
+        self.folder.name()
+    }
+
+    fn list<'a>(&'a self, path: &'a str) -> Looking<'a, Vec<Listed>> {
+        Box::pin(async move {
+            let seen = self.folder.list(path).await?;
+            if !self.hidden.has(path).await? {
+                return Ok(seen);
+            }
+            let mut names = self.hidden.list(path).await?.unwrap_or_default();
+            names.extend(seen.unwrap_or_default());
+            names.sort();
+            names.dedup();
+            Ok(Some(names))
+        })
+    }
+
+    fn file<'a>(&'a self, path: &'a str) -> Looking<'a, Rc<dyn Source>> {
+        Box::pin(async move {
+            match self.hidden.file(path).await? {
+                Some(file) => Ok(Some(file)),
+                None => self.folder.file(path).await,
+            }
+        })
+    }
+
+    fn has<'a>(&'a self, path: &'a str) -> LocalBoxFuture<'a, Result<bool, Problem>> {
+        Box::pin(async move { Ok(self.hidden.has(path).await? || self.folder.has(path).await?) })
+    }
+}
+
 /// What paths below the directory at `path` start with.
 fn prefix(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("{path}/") }
@@ -131,10 +178,30 @@ mod tests {
         Paths::new("d".to_owned(), paths.iter().map(|path| ((*path).to_owned(), handle(path))))
     }
 
-    fn names(directory: &Paths, path: &str) -> Option<String> {
+    fn names(directory: &dyn Directory, path: &str) -> Option<String> {
         let listed = block_on(directory.list(path)).unwrap()?;
         let text = |one: Listed| one.name + if one.is_directory { "/" } else { "" };
         Some(listed.into_iter().map(text).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn hidden_files_are_among_the_others() {
+        let handle =
+            |path: &str| Handle::Source(Rc::new(Memory::new(path.to_owned(), path.as_bytes().to_vec())));
+        let hidden = ["host/a/t:1/i", "host/a/owner"].map(|path| (path.to_owned(), handle(path)));
+        let both =
+            Unhidden::new(Rc::new(directory(&[".chunks/0/x", "host/a/owner", "host/b/owner"])), hidden);
+        assert_eq!(names(&both, "").as_deref(), Some(".chunks/ host/"));
+        assert_eq!(names(&both, "host").as_deref(), Some("a/ b/"));
+        assert_eq!(names(&both, "host/a").as_deref(), Some("owner t:1/"));
+        assert_eq!(names(&both, "host/a/t:1").as_deref(), Some("i"));
+        assert_eq!(names(&both, ".chunks/0").as_deref(), Some("x"));
+        assert_eq!(names(&both, "no"), None);
+        assert!(block_on(both.has("host/a/t:1")).unwrap() && block_on(both.has(".chunks")).unwrap());
+        assert!(!block_on(both.has("ns")).unwrap() && !both.hides_colons());
+        assert_eq!(block_on(both.read("host/a/t:1/i", 99)).unwrap().as_deref(), Some(&b"host/a/t:1/i"[..]));
+        assert_eq!(block_on(both.read(".chunks/0/x", 99)).unwrap().as_deref(), Some(&b".chunks/0/x"[..]));
+        assert_eq!(block_on(both.read("host/b/t", 99)).unwrap(), None);
     }
 
     #[test]

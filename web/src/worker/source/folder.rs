@@ -69,7 +69,8 @@ async fn there(path: &str, promise: Promise) -> Result<Option<JsValue>, Problem>
         Err(error) => {
             let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
             match name.as_deref() {
-                Some("NotFoundError" | "TypeMismatchError") => Ok(None),
+                // The last one is for names that may not be: those with colons among them.
+                Some("NotFoundError" | "TypeMismatchError" | "TypeError") => Ok(None),
                 Some("NotAllowedError" | "SecurityError") => {
                     let message =
                         format!("{path} may not be read: the browser denies it. Give the folder again.");

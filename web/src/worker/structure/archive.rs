@@ -282,7 +282,7 @@ async fn describe(document: &Document, piece: &Piece) -> Result<Item, Problem> {
 
 /// The two fields of every header.
 pub fn header(fields: &mut Fields<'_>, kind: ItemType) {
-    fields.u64("type", |value| format!("{value:#018x}, {kind}: the hash of {}", kind.seed()));
+    fields.id("type", format!("{kind}: the hash of {}", kind.seed()));
     fields.u64("size", |size| {
         format!("{}: 16 of the header and {} of content", item::count(size), size.saturating_sub(16))
     });

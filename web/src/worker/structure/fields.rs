@@ -43,6 +43,14 @@ impl<'a> Fields<'a> {
         Some(value)
     }
 
+    /// A number of 8 bytes that counts nothing.
+    pub fn id(&mut self, name: &str, meaning: impl Into<String>) -> Option<u64> {
+        let (at, bytes) = self.take(8)?;
+        let value = u64::from_le_bytes(bytes.try_into().ok()?);
+        self.push(name, at, 8, format!("{value:#018x}"), meaning.into());
+        Some(value)
+    }
+
     /// A number of 8 bytes with a sign.
     pub fn i64(&mut self, name: &str, meaning: impl FnOnce(i64) -> String) -> Option<i64> {
         let (at, bytes) = self.take(8)?;

@@ -1,0 +1,62 @@
+// What many tests begin with: something is opened, and it is there.
+
+import { bundle, golden } from "./paths.js";
+import { inspector } from "./inspector.js";
+import { serve } from "./server.js";
+
+/** The golden datastore, and the newest snapshot of its group `host/meta`. */
+export const store = `${golden}/datastore`;
+export const newest = "host/meta/2026-11-22T21:15:58Z";
+
+/** The inspector without anything. Its server outlives it: what the page asks for at last is still answered. */
+export async function start(t, options) {
+  const { url } = await serve(t, bundle);
+  const i = await inspector(t, { url, ...options });
+  if (!options?.query?.includes("url=")) await i.page.locator(".pick-files").waitFor({ state: "attached" });
+  return i;
+}
+
+/** The inspector with files open and rows on screen. */
+export async function withFiles(t, files, options) {
+  const i = await start(t, options);
+  await i.pick(".pick-files", files);
+  await rows(i.page).first().waitFor();
+  return i;
+}
+
+/** The inspector with snapshots of a group of the golden datastore open, by their places in the list; the last one is shown. */
+export async function withSnapshots(t, places = [0], { group = "host/meta", file = "mpxar", ...options } = {}) {
+  const i = await start(t, options);
+  await i.pick(".pick-folder", store);
+  for (const [nth, place] of places.entries()) {
+    if (nth > 0) await i.page.getByRole("button", { name: "Snapshots" }).click();
+    await choose(i.page, group, { file, place });
+    // The list goes when the snapshot is there.
+    await i.page.locator(".chooser").waitFor({ state: "detached" });
+    await rows(i.page).first().waitFor();
+  }
+  return i;
+}
+
+/** Chooses a group in the list of snapshots, and an archive of one of its snapshots, the newest first. */
+export async function choose(page, group, { file = "mpxar", place = 0 } = {}) {
+  await page.getByText(group, { exact: true }).click();
+  await page.locator(".snapshot").nth(place).locator(".jump", { hasText: file }).first().click();
+}
+
+export const rows = (page) => page.locator("#view-files [data-row]");
+/** The row of an entry whose name is exactly this. */
+export const row = (page, name) => rows(page).filter({ has: page.locator(".text", { hasText: new RegExp(`^${name}( →|$)`) }) }).first();
+/** Waits for a text in the line beside the views. */
+export const summary = (page, text) => page.locator(".tabs .summary", { hasText: text }).waitFor();
+/** Waits for what the document is said to be. */
+export const kind = (page, text) => page.locator(".document > .facts", { hasText: text }).waitFor();
+/** Goes to a view by its key. */
+export async function view(page, name) {
+  const key = ["files", "layout", "chunks", "structure", "findings", "compare"].indexOf(name) + 1;
+  await page.keyboard.press(String(key));
+  await page.locator(`#view-${name}`).waitFor();
+}
+/** The exact number in a title: `1,234 bytes`. */
+export const exact = async (locator) => number(await locator.getAttribute("title"));
+export const number = (text) => Number(/[\d,]+/.exec(text)[0].replaceAll(",", ""));
