@@ -3,53 +3,31 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { axe, bundle, golden, inspector, pxkitJson, serve } from "./harness/index.js";
+import { axe, drawn, exact, newest, pxkitJson, store, view, withSnapshots } from "./harness/index.js";
 
-const store = `${golden}/datastore`;
-const newest = "host/meta/2026-11-22T21:15:58Z";
-
-/** Opens snapshots of the golden datastore by their place in the list; the last one is shown. */
-async function opened(t, { places = [0], tab = "2", group = "host/meta", ...context } = {}) {
-  // The server goes after the page, which may still ask for its icon when the test ends.
-  const { url } = await serve(t, bundle);
-  const i = await inspector(t, { url, ...context });
-  const { page } = i;
-  await page.locator("input.pick-folder").waitFor({ state: "attached" });
-  await i.pick("input.pick-folder", store);
-  await page.getByText(group, { exact: true }).click();
-  for (const [nth, place] of places.entries()) {
-    if (nth > 0) {
-      await page.getByRole("button", { name: "Snapshots" }).click();
-      await page.getByText(group, { exact: true }).click();
-    }
-    await page.locator(".snapshot").nth(place).locator(".jump", { hasText: "mpxar" }).click();
-    await page.locator("[data-row]").first().waitFor();
-  }
-  await page.keyboard.press(tab);
+/** Opens snapshots of the golden datastore by their place in the list, and shows the last one in a view. */
+async function opened(t, { places = [0], tab = "layout", ...options } = {}) {
+  const i = await withSnapshots(t, places, options);
+  await view(i.page, tab);
+  if (tab === "layout") await drawn(i.page, detail);
   return i;
 }
 
+const detail = "#view-layout .detail canvas";
+const areas = "#view-layout .areas canvas";
 const fact = (page, view, name) => page.locator(`${view} .facts > div`, { hasText: name }).first();
-/** The exact number on hover: `1,234 bytes`. */
-const exact = async (locator) => Number((await locator.getAttribute("title")).replaceAll(",", "").split(" ")[0]);
-const zoom = (page) => page.evaluate(() => {
-  const found = /zoom=0x([0-9a-f]+)-0x([0-9a-f]+)/.exec(location.hash);
-  return found && [parseInt(found[1], 16), parseInt(found[2], 16)];
-});
 /** Waits until the address has a zoom for which `is` is true. */
 async function zoomed(page, is) {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const now = await zoom(page);
+  for (const end = Date.now() + 30_000; ; ) {
+    const now = await page.evaluate(() => {
+      const found = /zoom=0x([0-9a-f]+)-0x([0-9a-f]+)/.exec(location.hash);
+      return found && [parseInt(found[1], 16), parseInt(found[2], 16)];
+    });
     if (is(now)) return now;
-    await page.waitForTimeout(50);
+    if (Date.now() > end) throw new Error(`zoom is ${JSON.stringify(now)}`);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
   }
-  throw new Error(`zoom is ${JSON.stringify(await zoom(page))}`);
 }
-/** Colours of a row of pixels of a canvas, as text. */
-const pixels = (page, canvas, line) => page.locator(canvas).evaluate((element, at) => {
-  const y = Math.floor(element.height * at);
-  return [...element.getContext("2d").getImageData(0, y, element.width, 1).data].join();
-}, line);
 const report = () => pxkitJson("layout", "--json", "--repository", store, `${newest}/tree.pxar`);
 
 test("numbers of the map are those of the report", { timeout: 120_000 }, async (t) => {
@@ -77,7 +55,7 @@ test("numbers of the map are those of the report", { timeout: 120_000 }, async (
 });
 
 test("numbers of the chunks are those of the report", { timeout: 120_000 }, async (t) => {
-  const { page } = await opened(t, { tab: "3" });
+  const { page } = await opened(t, { tab: "chunks" });
   const { chunks, padding, live, worst_chunks: [worst] } = await report();
   await fact(page, "#view-chunks", "bytes").waitFor();
   assert.equal(await exact(fact(page, "#view-chunks", "bytes")), chunks.bytes);
@@ -134,8 +112,6 @@ test("zoom and pan by wheel, keys, drag and brush; back goes back", { timeout: 1
 test("a click selects everywhere; a selection is marked in the map", { timeout: 120_000 }, async (t) => {
   const { page } = await opened(t);
   const canvas = page.locator("#view-layout .detail canvas");
-  await canvas.waitFor();
-  await page.waitForTimeout(500);
   const box = await canvas.boundingBox();
   await page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.4);
   await page.locator("#view-layout .readout .what b").waitFor();
@@ -155,11 +131,11 @@ test("a click selects everywhere; a selection is marked in the map", { timeout: 
   // And what is selected in the tree is marked in the map.
   await page.keyboard.press("2");
   await page.keyboard.press("Escape");
-  await page.waitForTimeout(500);
-  const without = await pixels(page, "#view-layout .detail canvas", 0.4);
+  await page.waitForFunction(() => !/entry=|path=|chunk=/.test(location.hash));
+  await page.mouse.move(1, 1);
+  const without = await drawn(page, detail);
   await page.locator("#view-files [data-row]").nth(1).click();
-  await page.waitForTimeout(700);
-  assert.notEqual(await pixels(page, "#view-layout .detail canvas", 0.4), without);
+  await drawn(page, detail, { unlike: without });
 });
 
 test("every range can be reached with the keyboard", { timeout: 120_000 }, async (t) => {
@@ -168,11 +144,12 @@ test("every range can be reached with the keyboard", { timeout: 120_000 }, async
   await page.keyboard.press("Home");
   const seen = new Set();
   for (let step = 0; step < 6; step += 1) {
+    const before = await page.evaluate(() => location.hash);
     await page.keyboard.press("j");
-    await page.waitForTimeout(250);
+    await page.waitForFunction((before) => location.hash !== before, before);
     seen.add(await page.evaluate(() => location.hash));
   }
-  assert.ok(seen.size >= 5, [...seen].join("\n"));
+  assert.equal(seen.size, 6, [...seen].join("\n"));
   await page.keyboard.press("Enter");
   await zoomed(page, (now) => now !== null);
 });
@@ -180,14 +157,12 @@ test("every range can be reached with the keyboard", { timeout: 120_000 }, async
 test("the legend fades what is hidden, and the address keeps it", { timeout: 120_000 }, async (t) => {
   const { page } = await opened(t);
   await page.locator('ul[aria-label="Colours"] button').first().waitFor();
-  await page.waitForTimeout(500);
-  const before = await pixels(page, "#view-layout .strip canvas", 0.6);
+  const before = await drawn(page, "#view-layout .strip canvas");
   const button = page.locator('ul[aria-label="Colours"] button').first();
   await button.click();
   assert.equal(await button.getAttribute("aria-pressed"), "false");
   await page.waitForFunction(() => /hide=\d/.test(location.hash));
-  await page.waitForTimeout(500);
-  assert.notEqual(await pixels(page, "#view-layout .strip canvas", 0.6), before);
+  await drawn(page, "#view-layout .strip canvas", { unlike: before });
   for (const word of ["dir", "use", "age"]) {
     await page.locator("#view-layout select").selectOption(word);
     await page.waitForFunction((wanted) => location.hash.includes(`colour=${wanted}`), word);
@@ -209,9 +184,8 @@ test("ghosts are found where the padding is looked through", { timeout: 120_000 
 test("areas: a click selects, a double click goes in, the path leads back", { timeout: 120_000 }, async (t) => {
   const { page } = await opened(t);
   await page.getByRole("button", { name: "Areas" }).click();
-  const canvas = page.locator("#view-layout .areas canvas");
-  await canvas.waitFor();
-  await page.waitForTimeout(700);
+  const canvas = page.locator(areas);
+  await drawn(page, areas);
   assert.match(await canvas.getAttribute("aria-label"), /\d/);
   const box = await canvas.boundingBox();
   await page.mouse.click(box.x + 30, box.y + 60);
@@ -224,7 +198,7 @@ test("areas: a click selects, a double click goes in, the path leads back", { ti
 });
 
 test("an older snapshot beside: what is shared and how old it is", { timeout: 120_000 }, async (t) => {
-  const { page } = await opened(t, { places: [1, 0], tab: "3" });
+  const { page } = await opened(t, { places: [1, 0], tab: "chunks" });
   await fact(page, "#view-chunks", "shared").waitFor();
   await page.locator('#view-chunks [role="columnheader"]', { hasText: "Since" }).waitFor();
   await page.locator("#view-chunks select").selectOption("shared");
@@ -235,7 +209,7 @@ test("an older snapshot beside: what is shared and how old it is", { timeout: 12
 });
 
 test("a directory's restore: its chunks are told and marked", { timeout: 120_000 }, async (t) => {
-  const { page } = await opened(t, { tab: "3" });
+  const { page } = await opened(t, { tab: "chunks" });
   await page.locator("#view-files [data-row]").nth(1).click();
   await page.locator("#view-chunks .needs").waitFor();
   assert.match(await page.locator("#view-chunks .needs").innerText(), /reads \d+ chunks? \(/);
@@ -245,20 +219,12 @@ for (const colorScheme of ["light", "dark"]) {
   for (const viewport of [{ width: 1440, height: 900 }, { width: 400, height: 800 }]) {
     test(`axe: map, areas, chunks; ${colorScheme}, ${viewport.width}`, { timeout: 180_000 }, async (t) => {
       const i = await opened(t, { colorScheme, viewport });
-      await i.page.locator("#view-layout .detail canvas").waitFor();
-      const picture = async (view) => {
-        if (viewport.width > 1000) await i.screenshot(`${view}-${colorScheme}`);
-      };
-      await i.page.waitForTimeout(600);
-      await picture("layout");
       await axe(i, { themes: [colorScheme] });
       await i.page.getByRole("button", { name: "Areas" }).click();
-      await i.page.waitForTimeout(600);
-      await picture("areas");
+      await drawn(i.page, areas);
       await axe(i, { themes: [colorScheme] });
-      await i.page.keyboard.press("3");
+      await view(i.page, "chunks");
       await i.page.locator("#view-chunks [data-row]").first().waitFor();
-      await picture("chunks");
       await axe(i, { themes: [colorScheme] });
     });
   }

@@ -2,7 +2,7 @@
 
 import test from "node:test";
 
-import { choose, row, start, view } from "./harness/index.js";
+import { choose, drawn, row, start, view } from "./harness/index.js";
 
 for (const colorScheme of ["light", "dark"]) {
   test(`pictures, ${colorScheme}`, { timeout: 240_000 }, async (t) => {
@@ -39,10 +39,10 @@ for (const colorScheme of ["light", "dark"]) {
     await page.locator("#entry .look").waitFor();
     await picture("files");
     await view(page, "layout");
-    await page.locator("#view-layout .detail canvas").waitFor();
+    await drawn(page, "#view-layout .detail canvas");
     await picture("layout");
     await page.getByRole("button", { name: "Areas" }).click();
-    await page.locator("#view-layout .areas canvas").waitFor();
+    await drawn(page, "#view-layout .areas canvas");
     await picture("areas");
     await view(page, "chunks");
     await page.locator("#view-chunks [data-row]").first().waitFor();

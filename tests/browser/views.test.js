@@ -111,7 +111,7 @@ test("generations of a group: each snapshot's figures are those of its own repor
     assert.equal(number(await cells.nth(5).innerText()), wanted.chunks.count);
   }
   // Snapshots of one day are told apart by their time.
-  const labels = await page.locator("#view-compare .generations g > text").allInnerTexts();
+  const labels = await page.locator("#view-compare .generations g > text").allTextContents();
   assert.equal(new Set(labels).size, 4, `${labels}`);
 });
 

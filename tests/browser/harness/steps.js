@@ -60,3 +60,27 @@ export async function view(page, name) {
 /** The exact number in a title: `1,234 bytes`. */
 export const exact = async (locator) => number(await locator.getAttribute("title"));
 export const number = (text) => Number(/[\d,]+/.exec(text)[0].replaceAll(",", ""));
+
+/**
+ * Waits until a canvas shows a picture that stays: two looks in a row see the same, which is not empty and is not `unlike`. Returns a text that
+ * tells it from others.
+ */
+export async function drawn(page, canvas, { unlike = null } = {}) {
+  const found = await page.waitForFunction(look, [canvas, unlike], { polling: 100 });
+  return found.jsonValue();
+}
+
+/** Runs in the page. */
+function look([selector, unlike]) {
+  const canvas = document.querySelector(selector);
+  if (!canvas?.width || !canvas.height) return false;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let [hash, ink] = [0x811c9dc5, 0];
+  for (const pixel of new Uint32Array(data.buffer)) {
+    hash = Math.imul(hash ^ pixel, 0x01000193) >>> 0;
+    ink += pixel !== 0;
+  }
+  const [before, now] = [canvas.lastLook, `${canvas.width}x${canvas.height} ${hash}`];
+  canvas.lastLook = now;
+  return ink > data.length / 400 && now === before && now !== unlike && now;
+}

@@ -22,6 +22,8 @@ pub fn Goto() -> Html {
     let field = use_node_ref();
     let choice = use_node_ref();
     let error = use_state(|| None::<String>);
+    // The stream that one is in is meant, unless another is chosen.
+    let shown = app.state().place.selection.position().map_or(Stream::Meta, |(stream, _)| stream);
     {
         let field = field.clone();
         use_effect_with((), move |()| {
@@ -63,8 +65,8 @@ pub fn Goto() -> Html {
         <form class="goto" onsubmit={go}>
             if open.document.payload_size.is_some() {
                 <select ref={choice} aria-label="Stream">
-                    <option value="meta">{ "metadata" }</option>
-                    <option value="payload">{ "payload" }</option>
+                    <option value="meta" selected={shown == Stream::Meta}>{ "metadata" }</option>
+                    <option value="payload" selected={shown == Stream::Payload}>{ "payload" }</option>
                 </select>
             }
             <input ref={field} type="text" class="mono" placeholder="0x1000" aria-label="Offset" autocomplete="off" spellcheck="false"
