@@ -1,12 +1,13 @@
 // A page with the inspector, and what a person does with it.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { launched } from "./chromium.js";
 import { cleanup } from "./cleanup.js";
 import { bundle, screenshots } from "./paths.js";
+import { withPalette } from "./png.js";
 import { serve } from "./server.js";
 import { Scope } from "./scope.js";
 
@@ -136,8 +137,9 @@ export class Inspector {
 
   /** Takes a picture of the window. */
   async screenshot(name) {
+    const picture = await this.page.screenshot({ animations: "disabled", caret: "hide" });
     await mkdir(screenshots, { recursive: true });
-    await this.page.screenshot({ path: join(screenshots, `${name}.png`), animations: "disabled", caret: "hide" });
+    await writeFile(join(screenshots, `${name}.png`), withPalette(picture));
   }
 }
 

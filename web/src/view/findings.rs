@@ -111,7 +111,7 @@ fn Table(props: &TableProps) -> Html {
             </div>
             <List<Row>
                 label="Findings"
-                template={by_width(width, &[(0.0, "72px minmax(0, 1fr) 112px"), (620.0, "80px minmax(0, 2fr) minmax(0, 1fr) 120px")])}
+                template={by_width(width, &[(0.0, "72px minmax(0, 1fr) 112px"), (620.0, "72px minmax(0, 5fr) minmax(0, 2fr) 96px")])}
                 head={header(wide)}
                 columns={if wide { 4 } else { 3 }}
                 total={rows.total}
