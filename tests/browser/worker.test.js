@@ -69,7 +69,7 @@ test("a datastore from a folder that was picked, by drop, and from the page's se
   });
   await dropped.opened.drop(`${golden}/datastore`);
   await dropped.page.waitForFunction(() => globalThis.handle);
-  const opened = await dropped.page.evaluate(() => ask({ Open: { items: [{ Directory: { handle: 0, name: handle.name } }] } }, [handle]));
+  const opened = await dropped.page.evaluate(() => ask({ Open: { items: [{ Directory: { handle: 0, name: handle.name, hidden: [] } }] } }, [handle]));
   // Chromium hides names with colons from such handles; that is told.
   assert.match(opened.Ok.Opened.problems[0].message, /colons/);
 
