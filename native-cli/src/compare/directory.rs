@@ -18,7 +18,8 @@ use crate::walk::{Content, Node, Options, Prepare, Step, Walk};
 /// Walks a directory.
 pub struct Walked<'a> {
     walk: Walk,
-    report: &'a Report,
+    /// Who is told of what is left out.
+    report: Option<&'a Report>,
     /// First names of files of which more names may come, by `st_dev` and `st_ino`.
     links: HashMap<(u64, u64), Linked>,
 }
@@ -29,7 +30,7 @@ struct Linked {
 }
 
 impl<'a> Walked<'a> {
-    pub fn new(root: &OwnedFd, report: &'a Report) -> anyhow::Result<Self> {
+    pub fn new(root: &OwnedFd, report: Option<&'a Report>) -> anyhow::Result<Self> {
         // A descriptor of its own: the walk reads the directory from its start.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(root, ".", flags, Mode::empty()).context("cannot open the directory")?;
@@ -47,8 +48,11 @@ impl Entries for Walked<'_> {
                     return Ok(true);
                 }
                 Some(Step::Leave) => {}
-                Some(Step::Warning(warning)) if warning.what.is_loss() => self.report.warn(warning),
-                Some(Step::Warning(warning)) => self.report.line(format_args!("note: {warning}")),
+                Some(Step::Warning(warning)) => match self.report {
+                    Some(report) if warning.what.is_loss() => report.warn(warning),
+                    Some(report) => report.line(format_args!("note: {warning}")),
+                    None => {}
+                },
                 None => return Ok(false),
             }
         }

@@ -79,8 +79,7 @@ impl Comparison<'_> {
             }
         };
         // What the walk of a directory left out was told the first time.
-        let silent = Report::new(true);
-        self.join(in_any_order, &silent, &mut |pair| {
+        self.join(in_any_order, None, &mut |pair| {
             check_signals()?;
             match pair {
                 Pair::Old(old) if moved.is_old(&old.path) => Ok(()),
@@ -122,7 +121,7 @@ impl Comparison<'_> {
     /// Joins both sides once, to find what was moved.
     fn find_moved(&self, comparer: &mut Comparer, in_any_order: [bool; 2]) -> anyhow::Result<Moved> {
         let (mut removed, mut added) = (Candidates::default(), Candidates::default());
-        self.join(in_any_order, self.report, &mut |pair| {
+        self.join(in_any_order, Some(self.report), &mut |pair| {
             check_signals()?;
             match pair {
                 Pair::Old(item) => removed.add(item),
@@ -141,7 +140,7 @@ impl Comparison<'_> {
     fn join(
         &self,
         in_any_order: [bool; 2],
-        report: &Report,
+        report: Option<&Report>,
         visit: &mut dyn FnMut(Pair<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let cannot_read = |side: &Side| format!("cannot read {}", side.name());

@@ -76,11 +76,11 @@ impl Side {
         matches!(self, Self::Directory { .. })
     }
 
-    /// Reads the entries; an archive that may be in any order is read into a table first.
+    /// Reads the entries, and tells `report` what a walk leaves out; an archive that may be in any order is read into a table first.
     pub(super) fn entries<'a>(
         &'a self,
         in_any_order: bool,
-        report: &'a Report,
+        report: Option<&'a Report>,
     ) -> anyhow::Result<Box<dyn Entries + 'a>> {
         Ok(match self {
             Self::Archive(archive) if in_any_order => Box::new(Sorted::read(archive)?),

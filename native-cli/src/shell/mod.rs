@@ -17,7 +17,7 @@ use anyhow::Context as _;
 pub use archive::{Archive, Name, open_catalog};
 pub use commands::{COMMANDS, Shell};
 
-use crate::report::{Interrupted, Outcome, check_signals, forget_interrupt};
+use crate::report::{Interrupted, Outcome, check_signals, forget_interrupt, is_broken_pipe};
 
 /// What a command means for the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,13 @@ pub fn run(archive: Archive) -> anyhow::Result<Outcome> {
             Ok(Next::Exit) => break,
             Err(error) => {
                 check_signals()?;
-                tell(&error);
+                let is_unread = |cause: &(dyn std::error::Error + 'static)| {
+                    cause.downcast_ref().is_some_and(is_broken_pipe)
+                };
+                if error.chain().any(is_unread) {
+                    return Err(error);
+                }
+                tell(&error)?;
                 is_complete = false;
             }
         }
@@ -67,13 +73,21 @@ fn execute(shell: &mut Shell, line: &str) -> anyhow::Result<Next> {
     result.and_then(|next| flushed.map(|()| next))
 }
 
-/// Tells of an error that does not end the shell; an interrupted command is no error.
-fn tell(error: &anyhow::Error) {
-    if matches!(check_signals(), Err(Interrupted(signal)) if signal == signal_hook::consts::SIGINT) {
-        forget_interrupt();
-        let _ = writeln!(io::stderr(), "interrupted");
-        return;
+/// Tells of an error that does not end the shell; that a command was interrupted is none.
+///
+/// # Errors
+/// The end by SIGTERM.
+fn tell(error: &anyhow::Error) -> Result<(), Interrupted> {
+    match check_signals() {
+        Err(Interrupted(signal_hook::consts::SIGINT)) => {
+            forget_interrupt();
+            let _ = writeln!(io::stderr(), "interrupted");
+        }
+        Err(ended) => return Err(ended),
+        Ok(()) => {
+            let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
+            let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
+        }
     }
-    let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
-    let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
+    Ok(())
 }

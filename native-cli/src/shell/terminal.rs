@@ -18,6 +18,7 @@ use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use super::commands::{COMMANDS, Shell};
 use super::path::resolve;
 use super::{Next, execute, tell};
+use crate::report::{check_signals, forget_interrupt, watch_signals};
 
 /// Lines that are remembered.
 const HISTORY: usize = 1000;
@@ -44,16 +45,21 @@ pub fn run(shell: Shell) -> anyhow::Result<()> {
         // There is none at first.
         let _ = editor.load_history(path);
     }
+    // What runs is ended by Ctrl-C, the shell is not.
+    watch_signals().context("cannot watch for signals")?;
     loop {
         let prompt = shell.borrow().prompt();
-        match editor.readline(&prompt) {
+        let line = editor.readline(&prompt);
+        forget_interrupt();
+        check_signals()?;
+        match line {
             Ok(line) => {
                 // Without memory for it a line is forgotten, that is all.
                 let _ = editor.add_history_entry(&*line);
                 match execute(&mut shell.borrow_mut(), &line) {
                     Ok(Next::Line) => {}
                     Ok(Next::Exit) => break,
-                    Err(error) => tell(&error),
+                    Err(error) => tell(&error)?,
                 }
             }
             Err(ReadlineError::Interrupted) => {}
