@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pxkit_core::blob::BackupType;
 use pxkit_core::reuse::Budget;
 
-use crate::cmd::backup::Spec;
+use crate::cmd::backup::{Sampled, Spec};
 use crate::remote::environment::parse_fingerprint;
 use crate::remote::{AuthId, Fingerprint};
 use crate::store::{Namespace, SnapshotName};
@@ -472,6 +472,10 @@ pub struct Backup {
     /// Size and time of modification alone tell whether contents changed: no reading after chmod, chown and the like
     #[arg(long)]
     pub trust_mtime_size: bool,
+    /// Compare one of N chunks that are used again with the files on disk, in each run others, so that edits that restored the time of their file
+    /// and decayed disks are noticed: N, all or off
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub verify_reused: Sampled,
     /// Do everything but write
     #[arg(long)]
     pub dry_run: bool,

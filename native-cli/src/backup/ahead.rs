@@ -218,6 +218,12 @@ impl<'p, 'env> Ahead<'p, 'env> {
         Self { pool, openers, spool, turns, root, dirs, budget, blocks, number, is_over }
     }
 
+    /// Gives the spool back, to be read from its start.
+    pub fn into_spool(mut self) -> Reader {
+        self.spool.seek(0);
+        self.spool
+    }
+
     /// The next block, or `None` at the end. `is_read` says which files of the listing are to be read, by their number.
     ///
     /// # Errors

@@ -10,12 +10,14 @@ mod detect;
 mod dry;
 mod emit;
 mod old;
+mod recheck;
 mod reference;
 mod sink;
 mod spool;
 mod summary;
 
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -41,11 +43,14 @@ use catalog::CatalogStream;
 use detect::{Detected, How};
 use emit::{Emitted, Emitter};
 use old::Old;
+use recheck::Recheck;
 use reference::Reference;
 use sink::Streams;
+use spool::Reader as Spooled;
 
 pub use detect::{Seen, Tally};
 pub use dry::DryRun;
+pub use recheck::Checked;
 pub use summary::{ArchiveSummary, Stages, Summary, human_bytes};
 
 /// Bytes of chunks that wait to be stored or are being stored.
@@ -77,6 +82,8 @@ pub struct Options {
     pub sizes: Sizes,
     /// See [`Rules::trust_mtime_size`].
     pub trust_mtime_size: bool,
+    /// Of how many chunks that are used again one is compared with the files on disk, in each run another one; none at all without.
+    pub verify_reused: Option<NonZeroU32>,
     /// Threads that read, hash and compress.
     pub threads: usize,
     /// Archives are written in append order: in each directory first what the previous archive has, in its order there, then the rest by
@@ -194,6 +201,7 @@ fn write_archives(
     if previous.is_some() {
         backup.build_on_previous();
     }
+    let turn = recheck::note_turn(previous.as_ref().map(Snapshot::manifest), manifest);
     let previous = previous.filter(|_| options.mode == Mode::Metadata);
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, options.threads);
@@ -215,7 +223,7 @@ fn write_archives(
         };
         for source in sources {
             let (previous, openers, storing) = (previous.as_ref(), &openers, &storing);
-            let archive = Archive { options, previous, openers, storing, report, source: &source };
+            let archive = Archive { options, previous, openers, storing, report, source: &source, turn };
             let root = source.root.try_clone()?;
             let result = archive.write(root, catalog.as_mut(), manifest);
             summary.archives.push(result.with_context(|| format!("cannot back up {}", source.path))?);
@@ -235,6 +243,8 @@ struct Archive<'a, 'p, 'env> {
     storing: &'a Storing<'p, 'env>,
     report: &'a Report,
     source: &'a Source,
+    /// Which of the chunks that are used again are compared with files this time.
+    turn: u64,
 }
 
 impl<'p, 'env> Archive<'_, 'p, 'env> {
@@ -260,13 +270,20 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         }
         summary.stages.detect = detecting.elapsed();
 
+        let mut spool = std::mem::take(&mut found.spool).read();
+        if let (Some(reference), Some(sample)) = (&reference, options.verify_reused) {
+            let checking = Instant::now();
+            spool = self.recheck(reference, sample, &mut found, spool, root.try_clone()?, &mut summary)?;
+            summary.stages.recheck = checking.elapsed();
+        }
+
         let deciding = Instant::now();
         let decision = reference.as_ref().map(|reference| self.decide(reference, &mut found, &mut summary));
         summary.stages.decide = deciding.elapsed();
 
         let emitting = Instant::now();
         let reuse = decision.as_ref().zip(reference.as_ref().map(|reference| &reference.payload));
-        self.emit(root, found, reuse, catalog, manifest, &mut summary)?;
+        self.emit(root, (found, spool), reuse, catalog, manifest, &mut summary)?;
         summary.stages.emit = emitting.elapsed();
         Ok(summary)
     }
@@ -313,6 +330,36 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         Ok(found)
     }
 
+    /// Compares a sample of the chunks that may be used again with the files that are said to be in them; files in those that differ are read.
+    fn recheck(
+        &self,
+        reference: &Reference,
+        sample: NonZeroU32,
+        found: &mut Detected,
+        spool: Spooled,
+        root: OwnedFd,
+        summary: &mut ArchiveSummary,
+    ) -> anyhow::Result<Spooled> {
+        let Self { options, openers, storing, report, .. } = self;
+        let recheck = Recheck::new(
+            &found.listing,
+            reference,
+            &options.crypt,
+            report,
+            recheck::Sample { one_in: sample, turn: self.turn },
+        );
+        if recheck.is_empty() {
+            return Ok(spool);
+        }
+        let mut ahead = Ahead::new(storing.pool, openers, spool, found.turns.clone(), root);
+        let (mut checked, differs) = recheck.run(&mut ahead)?;
+        if checked.differing > 0 {
+            checked.files = found.listing.drop_missing(&reference.payload, |at| differs[at]);
+        }
+        summary.checked = checked;
+        Ok(ahead.into_spool())
+    }
+
     fn decide(&self, reference: &Reference, found: &mut Detected, summary: &mut ArchiveSummary) -> Decision {
         if reference.missing.contains(&true) {
             summary.missing_chunks =
@@ -328,7 +375,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
     fn emit(
         &self,
         root: OwnedFd,
-        found: Detected,
+        (found, spool): (Detected, Spooled),
         reuse: Option<(&Decision, &pxkit_core::index::DynamicIndex)>,
         catalog: Option<&mut CatalogStream<'p, 'env>>,
         manifest: &mut Manifest,
@@ -336,7 +383,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
     ) -> anyhow::Result<()> {
         let Self { options, openers, storing, report, source, .. } = self;
         let excludes = excludes(&options.walk);
-        let Detected { spool, listing, turns, usage, .. } = found;
+        let Detected { listing, turns, usage, .. } = found;
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
         let has_reference = reuse.is_some();
@@ -367,7 +414,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         if let Some(catalog) = &mut catalog {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
         }
-        let mut ahead = Ahead::new(storing.pool, openers, spool.read(), turns, root);
+        let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root);
         let emitter = Emitter::new(emit, &mut streams, catalog.as_deref_mut(), exclude_cli, openers, report);
         let emitted: Emitted = emitter.run(&mut ahead, &is_read)?;
         if let Some(catalog) = catalog {

@@ -97,6 +97,11 @@ impl Reference {
         })
     }
 
+    /// The snapshot that it is in.
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// Opens the previous metadata archive.
     ///
     /// # Errors

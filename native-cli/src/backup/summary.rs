@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Mode;
 use super::detect::{Seen, Tally};
 use super::emit::Emitted;
+use super::recheck::Checked;
 use crate::pipeline::Counters;
 use crate::store::SnapshotId;
 use crate::walk::Reading;
@@ -35,6 +36,8 @@ pub struct Summary {
 pub struct Stages {
     /// Walking and comparing.
     pub detect: Duration,
+    /// Comparing chunks with files.
+    pub recheck: Duration,
     /// Deciding.
     pub decide: Duration,
     /// Reading, hashing, compressing, storing.
@@ -60,6 +63,8 @@ pub struct ArchiveSummary {
     pub live: u64,
     /// Unchanged files that are read because the repository lost their chunks.
     pub missing_chunks: u64,
+    /// What came of comparing chunks with files.
+    pub checked: Checked,
     emitted: Emitted,
     /// Padding that the previous snapshot had already.
     pub inherited: u64,
@@ -83,6 +88,7 @@ impl ArchiveSummary {
             price: None,
             live: 0,
             missing_chunks: 0,
+            checked: Checked::default(),
             emitted: Emitted::default(),
             inherited: 0,
             payload: None,
@@ -136,6 +142,14 @@ impl ArchiveSummary {
                 with_headers(tally)
             );
         }
+        let Checked { chunks, bytes, differing, .. } = self.checked;
+        if chunks > 0 {
+            let bytes = human_bytes(bytes);
+            let _ = writeln!(
+                out,
+                " - {chunks} reusable chunks compared with {bytes} of the files in them, {differing} differ"
+            );
+        }
         let padding = human_bytes(self.padding());
         let _ = writeln!(out, " - {padding} padding in {partial} partially reused chunks");
         if self.inherited > 0 {
@@ -156,8 +170,12 @@ impl ArchiveSummary {
             let bytes = totals.reencoded_bytes.saturating_sub(files * HEADER);
             all.push(("whose chunks hold too much that is dead", Tally { files, bytes }));
         }
-        let lost = Tally { files: self.missing_chunks, bytes: 0 };
-        all.push(("whose chunks are lost", lost));
+        for (files, words) in [
+            (self.missing_chunks, "whose chunks are lost"),
+            (self.checked.files, "whose chunks hold something else than the files do"),
+        ] {
+            all.push((words, Tally { files, bytes: 0 }));
+        }
         for (why, words) in [
             (Why::Metadata, "whose owner, permissions or attributes changed"),
             (Why::Racy, "modified since the last backup began"),
@@ -196,9 +214,16 @@ impl ArchiveSummary {
             "reencoded": {
                 "padding": tally(reencoded),
                 "missing_chunks": self.missing_chunks,
+                "differing_chunks": self.checked.files,
                 "metadata": of(Why::Metadata),
                 "racy": of(Why::Racy),
                 "bad_reference": of(Why::BadReference),
+            },
+            "verified": {
+                "chunks": self.checked.chunks,
+                "bytes": self.checked.bytes,
+                "skipped": self.checked.skipped,
+                "differing": self.checked.differing,
             },
             "padding": {
                 "bytes": self.padding(),
@@ -216,6 +241,7 @@ impl ArchiveSummary {
             "payload": self.payload.as_ref().map(counters_json),
             "seconds": {
                 "detect": self.stages.detect.as_secs_f64(),
+                "verify": self.stages.recheck.as_secs_f64(),
                 "decide": self.stages.decide.as_secs_f64(),
                 "emit": self.stages.emit.as_secs_f64(),
             },

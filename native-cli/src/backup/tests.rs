@@ -213,6 +213,7 @@ fn options(mode: Mode, threads: usize) -> Options {
         sizes: Sizes::new(64 << 10).unwrap(),
         append: false,
         trust_mtime_size: false,
+        verify_reused: None,
         threads,
         verbose: false,
         quiet: true,

@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
@@ -291,11 +293,31 @@ fn options(args: &Backup, crypt: Crypt) -> anyhow::Result<Options> {
         sizes: Sizes::new(u64::from(args.chunk_size) << 10)?,
         append: args.order == EntryOrder::Append,
         trust_mtime_size: args.trust_mtime_size,
+        verify_reused: args.verify_reused.0,
         threads: threads.unwrap_or_else(cores),
         verbose: args.talk.verbose,
         quiet: args.talk.quiet || args.talk.json,
         crypt,
     })
+}
+
+/// Of how many chunks one is compared with the files in it: a number, `all` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled(pub Option<NonZeroU32>);
+
+impl FromStr for Sampled {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self(Some(NonZeroU32::MIN))),
+            "off" => Ok(Self(None)),
+            number => number
+                .parse()
+                .map(|number| Self(Some(number)))
+                .map_err(|_| "expected a number from 1, all or off"),
+        }
+    }
 }
 
 /// The budget of padding: a number of percent.
@@ -323,6 +345,16 @@ mod tests {
             ["root.pxar", "root:/x", ".pxar:/x", "a b.pxar:/x", "root.pxar:", "root.zip:/x", "d.img:/dev/sda"]
         {
             assert!(Spec::parse(OsStr::new(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn samples_are_numbers_or_words() {
+        for (text, one_in) in [("all", 1), ("1", 1), ("100", 100), ("off", 0)] {
+            assert_eq!(text.parse(), Ok(Sampled(NonZeroU32::new(one_in))), "{text}");
+        }
+        for bad in ["", "0", "-1", "some", "1.5"] {
+            assert!(bad.parse::<Sampled>().is_err(), "{bad}");
         }
     }
 

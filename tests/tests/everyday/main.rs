@@ -3,6 +3,7 @@
 mod compare;
 mod count;
 mod find;
+mod recheck;
 mod shell;
 mod snapshots;
 mod terminal;
