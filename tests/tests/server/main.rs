@@ -4,10 +4,12 @@
 //! `PXKIT_TEST_REPOSITORY`, `PXKIT_TEST_PASSWORD` and `PXKIT_TEST_FINGERPRINT` name a real server to run against.
 
 mod backup;
+mod commands;
 mod config;
 mod connect;
 mod faults;
 mod golden;
+mod inspect;
 mod manage;
 mod raw;
 mod reader;
