@@ -69,6 +69,16 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
 
     let web = paths::root().join("web");
     shell::run(Command::new("cp").arg("-r").arg(web.join("static")).arg(&staged))?;
+    if kind == Kind::Release {
+        for entry in fs::read_dir(staged.join("static")).context("cannot list the inspector's files")? {
+            let path = entry.context("cannot list the inspector's files")?.path();
+            if path.extension().is_some_and(|ending| ending == "css") {
+                let text =
+                    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                fs::write(&path, lean(&text)).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+    }
     let index = web.join("index.html");
     let text = fs::read_to_string(&index).with_context(|| format!("cannot read {}", index.display()))?;
     let page = Page::new(&text, &staged)?;
@@ -87,6 +97,16 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
     shell::remove_tree(&finished)?;
     fs::rename(&staged, &finished).with_context(|| format!("cannot rename {}", staged.display()))?;
     Ok(finished)
+}
+
+/// A stylesheet without comments and indentation. No text in quotation marks holds the beginning of a comment.
+fn lean(css: &str) -> String {
+    let mut pieces = css.split("/*");
+    let mut bare = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        bare.push_str(piece.split_once("*/").map_or("", |(_, rest)| rest));
+    }
+    bare.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
 }
 
 /// The page of the release: without what is for trunk, and with references that change when the files do, so that no cache mixes versions.
@@ -167,4 +187,15 @@ pub fn trunk(subcommand: &str, options: &[std::ffi::OsString]) -> Result<()> {
     trunk.args(options).env("PATH", tools::WASM_BINDGEN.search_path()?);
     // Trunk takes any other value than `true` and `false` for a mistake.
     shell::run(trunk.env_remove("NO_COLOR").current_dir(paths::root().join("web")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lean;
+
+    #[test]
+    fn stylesheets_keep_what_they_say() {
+        let css = "/* all */\n:root {\n    --a: 1; /* one\n    and more */\n\n    --b: \"x  y\";\n}\n";
+        assert_eq!(lean(css), ":root {\n--a: 1;\n--b: \"x  y\";\n}\n");
+    }
 }
