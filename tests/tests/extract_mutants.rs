@@ -120,6 +120,7 @@ impl Bench {
             open: OpenArgs::default(),
             how: Extracting {
                 files_from: None,
+                format: None,
                 allow_existing_dirs: rng.one_in(2),
                 overwrite,
                 overwrite_files: rng.one_in(3),
@@ -159,6 +160,7 @@ impl Bench {
         match &outcome {
             Ok(Outcome::Complete) => seen.complete += 1,
             Ok(Outcome::Incomplete) => seen.incomplete += 1,
+            Ok(other) => panic!("an extraction ends {other:?}"),
             Err(error) => {
                 seen.failed += 1;
                 assert!(!format!("{error:#}").contains("defect"), "{error:#}");

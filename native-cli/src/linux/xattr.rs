@@ -44,10 +44,7 @@ pub fn acl_texts(stat: &Stat, attributes: &Attributes) -> (Option<String>, Optio
 
 /// Inode flags as `FS_IOC_GETFLAGS` tells them.
 pub fn native_flags(stat: &Stat) -> u32 {
-    CHATTR_FLAGS
-        .iter()
-        .filter(|flag| stat.flags & flag.bit != 0)
-        .fold(0, |all, flag| all | flag.native as u32)
+    CHATTR_FLAGS.iter().filter(|flag| stat.flags & flag.bit != 0).fold(0, |all, flag| all | flag.native)
 }
 
 /// Inode flags and project id as `FS_IOC_FSGETXATTR` tells them.

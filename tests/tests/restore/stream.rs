@@ -25,7 +25,7 @@ fn tree(root: &Path) -> BTreeMap<Vec<u8>, Vec<String>> {
     tree.retain(|_, lines| !lines.iter().any(|line| line.starts_with("mode 14")));
     for lines in tree.values_mut() {
         let is_directory = lines.iter().any(|line| line.starts_with("mode 4"));
-        lines.retain(|line| !line.starts_with("flags ") && !(is_directory && line.starts_with("names ")));
+        lines.retain(|line| !(line.starts_with("flags ") || is_directory && line.starts_with("names ")));
     }
     tree
 }
