@@ -1,5 +1,10 @@
 //! The one list of commands and options: the parser, the help, the man pages and the completions are made from it.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "texts of the help have square brackets that are no links"
+)]
 
+mod backup;
 mod bench;
 mod everyday;
 mod generate;
@@ -15,16 +20,13 @@ mod stream;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use pxkit_core::blob::BackupType;
-use pxkit_core::reuse::Budget;
+use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::backup::{Sampled, Spec};
 use crate::remote::environment::parse_fingerprint;
 use crate::remote::{AuthId, Fingerprint};
 use crate::store::{Namespace, SnapshotName};
 
+pub use self::backup::{Backup, BackupTypeArg, CutRule, DetectionMode, EntryOrder, ReusePolicy};
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
 pub use self::everyday::{Compare, Find, Shell};
 pub use self::generate::{Completions, ManPages};
@@ -407,148 +409,6 @@ pub struct Restore {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub open: OpenArgs,
-}
-
-/// `pxkit backup`
-#[derive(Debug, Args)]
-pub struct Backup {
-    /// NAME.pxar:DIRECTORY, one or several; small files as NAME.conf:FILE or NAME.log:FILE
-    #[arg(required = true, value_name = "NAME.pxar:DIRECTORY", value_parser = OsStringValueParser::new().try_map(|text| Spec::parse(&text)))]
-    pub sources: Vec<Spec>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub repository: RepositoryArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub crypt: CryptArgs,
-    /// Which files are read: all, into one archive with a catalog (legacy) or a split one (data), or what changed (metadata)
-    #[arg(long, value_name = "MODE", default_value = "metadata")]
-    pub change_detection_mode: DetectionMode,
-    /// Name of the group [default: the host's name]
-    #[arg(long, value_name = "ID")]
-    pub backup_id: Option<String>,
-    /// Type of the group
-    #[arg(long, value_name = "TYPE", default_value = "host")]
-    pub backup_type: BackupTypeArg,
-    /// Time of the snapshot, in seconds since 1970 [default: now]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=253_402_300_799))]
-    pub backup_time: Option<i64>,
-    /// Begin again from the start, up to N times, if the connection to the server is lost; the snapshot gets a new time then
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = SERVER)]
-    pub retry: u32,
-    /// Leave out what matches; `!` in front takes back, `/` in front ties to the root, `/` behind to directories
-    #[arg(long, value_name = "PATTERN")]
-    pub exclude: Vec<OsString>,
-    /// Enter all mounted file systems
-    #[arg(long, conflicts_with = "include_dev")]
-    pub all_file_systems: bool,
-    /// Enter the file system that holds this path, too
-    #[arg(long, value_name = "PATH")]
-    pub include_dev: Vec<PathBuf>,
-    /// Leave out everything named lost+found
-    #[arg(long)]
-    pub skip_lost_and_found: bool,
-    /// Leave out extended attributes that are too many or too large for Linux to hand out, with a warning
-    #[arg(long)]
-    pub skip_e2big_xattr: bool,
-    /// Fail if a directory and those above it have more entries than this
-    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
-    pub entries_max: u64,
-    /// Average size of chunks in KiB: 64, 128, 256, 512, 1024, 2048 or 4096
-    #[arg(long, value_name = "KIB", default_value_t = 4096, value_parser = chunk_size)]
-    pub chunk_size: u32,
-    /// Which unchanged files keep their chunks: those that cost least within a budget, or as the reference does it
-    #[arg(long, value_name = "POLICY", default_value = "optimal")]
-    pub reuse: ReusePolicy,
-    /// Most padding in a snapshot, in percent of its contents; what is inherited counts, too
-    #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = crate::cmd::backup::parse_budget)]
-    pub padding_budget: Budget,
-    /// Where contents are cut into chunks: where files start, or as the reference does [default: as for `--reuse`]
-    #[arg(long, value_name = "RULE")]
-    pub cuts: Option<CutRule>,
-    /// In which order entries stand in the archives: by name, or what was there before first
-    #[arg(long, value_name = "ORDER", default_value = "name")]
-    pub order: EntryOrder,
-    /// Size and time of modification alone tell whether contents changed: no reading after chmod, chown and the like
-    #[arg(long)]
-    pub trust_mtime_size: bool,
-    /// Compare one of N chunks that are used again with the files on disk, in each run others, so that edits that restored the time of their file
-    /// and decayed disks are noticed: N, all or off
-    #[arg(long, value_name = "N", default_value = "100")]
-    pub verify_reused: Sampled,
-    /// Do everything but write
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Threads that read, hash and compress; the snapshot does not depend on it [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: Option<u16>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub talk: Talk,
-}
-
-/// What is read, see [`Backup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DetectionMode {
-    /// Everything, into a unified archive
-    Legacy,
-    /// Everything, into a split archive
-    Data,
-    /// What changed
-    Metadata,
-}
-
-/// Which unchanged files keep their chunks, see [`Backup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReusePolicy {
-    /// Those that cost least, within the budget
-    Optimal,
-    /// Runs of files with at most a tenth of padding each
-    Threshold,
-}
-
-/// Where contents are cut, see [`Backup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CutRule {
-    /// Where files start, preferably where directories end
-    Files,
-    /// By hash, or where a file starts
-    Reference,
-}
-
-/// In which order entries stand in an archive, see [`Backup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EntryOrder {
-    /// By name, as the reference does
-    Name,
-    /// In each directory what the previous archive has, in its order there, then the rest by name: less is read again
-    Append,
-}
-
-/// Type of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum BackupTypeArg {
-    /// A host
-    Host,
-    /// A virtual machine
-    Vm,
-    /// A container
-    Ct,
-}
-
-impl From<BackupTypeArg> for BackupType {
-    fn from(argument: BackupTypeArg) -> Self {
-        match argument {
-            BackupTypeArg::Host => Self::Host,
-            BackupTypeArg::Vm => Self::Vm,
-            BackupTypeArg::Ct => Self::Ct,
-        }
-    }
-}
-
-fn chunk_size(text: &str) -> Result<u32, String> {
-    let size = text.parse::<u32>().ok().filter(|size| size.is_power_of_two() && (64..=4096).contains(size));
-    size.ok_or_else(|| "expected 64, 128, 256, 512, 1024, 2048 or 4096".into())
 }
 
 /// A number of bytes, at least 1: with K, M, G or T for powers of 1000, Ki, Mi and so on for those of 1024, and B behind it or not.

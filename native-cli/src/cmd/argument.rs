@@ -60,10 +60,10 @@ fn open_with_reader(
     Ok(Single { opened, stored: Some((reader, archive)) })
 }
 
-/// As [`open`], but a snapshot, too, if it has only one file archive.
+/// As [`open()`], but a snapshot, too, if it has only one file archive.
 ///
 /// # Errors
-/// Those of [`open`]; it has none, or several.
+/// Those of [`open()`]; it has none, or several.
 pub fn open_single(
     argument: &Path,
     payload_input: Option<&Path>,

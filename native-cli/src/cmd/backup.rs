@@ -1,6 +1,7 @@
 //! `pxkit backup`: a snapshot of trees of files.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt as _;
@@ -38,13 +39,15 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     }
     let Resolved { crypt, lines } = crypt::resolve(&args.crypt)?;
     let options = options(args, crypt)?;
+    // A pipe can be read once, and waits for whoever writes: until here a signal ends that as it ends any program.
+    let blobs = read_small(specs)?;
     watch_signals()?;
     let mut attempts = Attempts::new(args);
     let (summary, place) = loop {
-        // Files are opened anew for each: what is behind a name may have changed.
-        let (sources, blobs) = open_all(specs)?;
+        // Directories are opened anew for each: what is behind a name may have changed.
+        let sources = open_sources(specs)?;
         let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: attempts.snapshot_id()? };
-        match attempt(args, &new, &lines, sources, blobs, &options, &report) {
+        match attempt(args, &new, &lines, sources, blobs.clone(), &options, &report) {
             Ok(done) => break done,
             Err(error) => attempts.again(error, &report)?,
         }
@@ -125,6 +128,10 @@ impl Spec {
         format!("{}.{}", self.stem, self.suffix)
     }
 
+    fn is_archive(&self) -> bool {
+        self.suffix == "pxar"
+    }
+
     /// Reads an argument.
     ///
     /// # Errors
@@ -149,23 +156,26 @@ impl Spec {
     }
 }
 
-/// Opens everything before anything is made.
-fn open_all(specs: &[Spec]) -> anyhow::Result<(Vec<Source>, Vec<Small>)> {
-    let (mut sources, mut blobs) = (Vec::new(), Vec::new());
-    for spec in specs {
+/// Opens the directories before anything is made.
+fn open_sources(specs: &[Spec]) -> anyhow::Result<Vec<Source>> {
+    let open = |spec: &Spec| {
         let path = spec.path.display();
-        if spec.suffix == "pxar" {
-            let root = match open_source(&spec.path) {
-                Err(Errno::LOOP) => bail!("{path} is a symlink; name the directory itself"),
-                result => result.with_context(|| format!("cannot open the directory {path}"))?,
-            };
-            sources.push(Source { name: spec.stem.clone(), root, path: path.to_string() });
-        } else {
-            let bytes = std::fs::read(&spec.path).with_context(|| format!("cannot read {path}"))?;
-            blobs.push(Small { name: format!("{}.blob", spec.name()), bytes });
-        }
-    }
-    Ok((sources, blobs))
+        let root = match open_source(&spec.path) {
+            Err(Errno::LOOP) => bail!("{path} is a symlink; name the directory itself"),
+            result => result.with_context(|| format!("cannot open the directory {path}"))?,
+        };
+        Ok(Source { name: spec.stem.clone(), root, path: path.to_string() })
+    };
+    specs.iter().filter(|spec| spec.is_archive()).map(open).collect()
+}
+
+/// Reads the small files.
+fn read_small(specs: &[Spec]) -> anyhow::Result<Vec<Small>> {
+    let read = |spec: &Spec| {
+        let bytes = fs::read(&spec.path).with_context(|| format!("cannot read {}", spec.path.display()))?;
+        Ok(Small { name: format!("{}.blob", spec.name()), bytes })
+    };
+    specs.iter().filter(|spec| !spec.is_archive()).map(read).collect()
 }
 
 /// Sessions that end before anything was said in them are begun again so often, whatever the user says: that costs nothing.

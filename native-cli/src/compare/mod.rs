@@ -1,7 +1,7 @@
 //! What differs between two trees: archives, snapshots' archives, directories, in any mix.
 //!
-//! Both sides are read in the one order that sorted archives and walks have, and merged ([`join`]): memory does not grow with the trees. It is done
-//! twice. First only to see which files one side lacks, and to find out which of those are the same file under another path ([`moved`]); an
+//! Both sides are read in the one order that sorted archives and walks have, and merged (`join`): memory does not grow with the trees. It is done
+//! twice. First only to see which files one side lacks, and to find out which of those are the same file under another path (`moved`); an
 //! archive that proves to be in another order is then read into a table instead. The second time every entry is compared and told at once.
 //!
 //! Contents are compared by the chunks that they lie in, where both sides have any, and read only where those say nothing ([`Contents`]). The verdicts are

@@ -40,6 +40,8 @@ fn several_archives_and_small_files() {
         fs::create_dir(tree).expect("a directory");
         fs::write(tree.join("same"), "same").expect("a file");
         fs::write(tree.join("mode"), "mode").expect("a file");
+        // Whatever the umask is.
+        fs::set_permissions(tree.join("mode"), fs::Permissions::from_mode(0o644)).expect("a mode");
     }
     let store = scratch.join("store");
     let pxkit = |args: &[&str]| {
