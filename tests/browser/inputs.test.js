@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 
-import { bundle, choose, golden, inspect, inspector, kind, newest, row, scratch, serve, start, store, summary } from "./harness/index.js";
+import { bundle, choose, golden, inspect, inspector, kind, newest, pxkit, row, scratch, serve, start, store, summary } from "./harness/index.js";
 
 const archives = `${golden}/archives`;
 const archive = (name) => `${archives}/${name}`;
@@ -105,6 +105,42 @@ test("a datastore that is dropped has its snapshots", async (t) => {
   const saved = await i.save("#entry .actions button");
   assert.equal((await readFile(saved.path)).length, 387_000);
 });
+
+test("a file of a snapshot costs its chunks, and no others are read", async (t) => {
+  const i = await start(t);
+  await i.drop(store);
+  await choose(i.page, "host/meta");
+  await summary(i.page, "134 entries");
+  const lines = await pxkit("list", "--json", `${newest}/tree.pxar`, "--repository", store);
+  const entries = lines.trim().split("\n").map((line) => JSON.parse(line));
+  const { payload_offset: start_, size } = entries.find((entry) => entry.path === "/text");
+  const chunks = await chunksOf(`${store}/${newest}/tree.ppxar.didx`, start_, start_ + 16 + size);
+  const sizes = await Promise.all(chunks.map(async (digest) => (await stat(`${store}/.chunks/${digest.slice(0, 4)}/${digest}`)).size));
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  assert.ok(chunks.length >= 2, "a file in several chunks");
+
+  const read = await i.countReads();
+  await row(i.page, "text").click();
+  await i.page.locator("#entry .look").waitFor();
+  const selected = await read();
+  assert.ok(selected > 0 && selected <= all, `${selected} bytes of ${all} were read`);
+  const saved = await i.save("#entry .actions button");
+  assert.equal((await stat(saved.path)).size, size);
+  // What the preview took is not read again.
+  assert.equal(await read(), all);
+});
+
+/** The digests of the chunks that hold a range of the stream of a dynamic index. */
+async function chunksOf(index, from, to) {
+  const bytes = await readFile(index);
+  const digests = [];
+  for (let at = 4096, begin = 0; at < bytes.length; at += 40) {
+    const end = Number(bytes.readBigUInt64LE(at));
+    if (begin < to && end > from) digests.push(bytes.subarray(at + 8, at + 40).toString("hex"));
+    begin = end;
+  }
+  return digests;
+}
 
 test("namespaces of a datastore", async (t) => {
   const dir = await scratch(t);
