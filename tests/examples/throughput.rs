@@ -6,9 +6,9 @@
 //! other, so that what else the machine does meets all of them; medians are printed. Files are read once before, so that no disk counts
 //! but the one that the local datastore is on.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -165,6 +165,7 @@ fn backup(tree: &Path, processors: &str, environment: &[(String, String)]) -> an
 struct Running {
     child: Child,
     environment: Vec<(String, String)>,
+    _output: BufReader<ChildStdout>,
 }
 
 impl Running {
@@ -181,14 +182,15 @@ impl Running {
         command.args(["-c", processors]).arg(program).args(["--null", "--latency", &latency.to_string()]);
         command.arg("--dir").arg(&store).stdout(Stdio::piped());
         let mut child = command.spawn()?;
-        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut environment = Vec::new();
-        for line in lines.take(3) {
+        for line in output.by_ref().lines().take(3) {
             let line = line?;
             let (name, value) = line.split_once('=').expect("a variable");
             environment.push((name.to_owned(), value.to_owned()));
         }
-        Ok(Self { child, environment })
+        // It says more, and would end if nobody could hear it.
+        Ok(Self { child, environment, _output: output })
     }
 }
 
