@@ -134,3 +134,38 @@ fn requests_that_get_no_answer() {
         }
     }
 }
+
+#[test]
+fn a_lost_backup_is_begun_again_when_asked_to() {
+    let Some(place) = Place::special("disconnect", quick()) else { return };
+    place.backup(&["x.conf:x.conf"]).exits(0);
+    place.server().take_log();
+    let group = place.server().root().join(place.group());
+    let snapshots = || {
+        std::fs::read_dir(&group).expect("a group").flatten().filter(|entry| entry.path().is_dir()).count()
+    };
+    // The first of a second, or the server would refuse the time.
+    std::thread::sleep(Duration::from_millis(1100));
+    place.backup(&["x.conf:x.conf"]).exits(0);
+    let all = count(&place, At::Backup);
+    for nth in [2, all / 2, all - 2] {
+        place.server().calm();
+        place.server().inject(Rule::new(Action::Disconnect(Moment::Reply)).at(At::Backup).nth(nth));
+        std::thread::sleep(Duration::from_millis(1100));
+        let before = snapshots();
+        let run = place.backup(&["x.conf:x.conf", "--retry", "1"]);
+        assert_eq!(run.code, Some(0), "{nth}: {}", run.err);
+        assert!(run.err.contains("beginning again in 2 seconds"), "{nth}: {}", run.err);
+        assert_eq!(snapshots(), before + 1, "{nth}");
+        place.restores(&[]);
+    }
+    // Twice is once too often.
+    place.server().calm();
+    for nth in [2, 4] {
+        place.server().inject(Rule::new(Action::Disconnect(Moment::Reply)).at(At::Backup).nth(nth));
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    let before = snapshots();
+    place.backup(&["x.conf:x.conf", "--retry", "1"]).exits(2);
+    wait_until("the snapshot is removed", || snapshots() == before);
+}
