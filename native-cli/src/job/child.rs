@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,7 +16,7 @@ use crate::report::check_signals;
 /// Most of what is kept of each output, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// Most warnings that are kept; all are counted.
+/// Most lines that are kept of what is said.
 const WARNINGS: usize = 1_000;
 
 /// What a step did.
@@ -26,7 +26,7 @@ pub struct Step {
     pub status: i32,
     /// What it printed.
     pub output: String,
-    /// What it said on standard error without colour, at most the first thousand lines.
+    /// What it said on standard error without colour, the first thousand lines and the last.
     pub said: Vec<String>,
     /// How long it took.
     pub duration: Duration,
@@ -58,6 +58,11 @@ pub fn run(
 ) -> anyhow::Result<Step> {
     let start = Instant::now();
     let mut command = Command::new("/proc/self/exe");
+    for name in environment.keys() {
+        // Of the forms of a variable others come first, and the configuration is what counts.
+        let base = name.trim_end_matches("_FILE").trim_end_matches("_CMD");
+        ["", "_FD", "_FILE", "_CMD"].iter().for_each(|form| _ = command.env_remove(format!("{base}{form}")));
+    }
     command.args(arguments).envs(environment).env("NO_COLOR", "1");
     // A terminal's Ctrl-C is for this process, which hands it on once: a second signal would end the child at once.
     command.process_group(0);
@@ -96,7 +101,8 @@ fn listen(pipe: Option<impl io::Read>, is_shown: bool) -> io::Result<Vec<String>
     {
         let text = String::from_utf8_lossy(&line);
         if is_shown {
-            eprint!("{text}");
+            // Nobody is left to be told if this fails.
+            let _ = write!(io::stderr(), "{text}");
         }
         if said.len() == WARNINGS {
             // The last one is why it failed.

@@ -35,11 +35,12 @@ pub struct Done {
 /// # Errors
 /// A signal ended it. Everything else that goes wrong is in what is returned.
 pub fn run(job: &Job, host: &str, state: &Path, talk: Talk) -> anyhow::Result<Done> {
-    let mut done = match Lock::take(state, &job.name) {
-        Ok(_lock) => steps(job, host, talk)?,
-        // The report is that of whoever runs it.
+    // Until the report is there; if somebody else has the lock, it is his.
+    let _lock = match Lock::take(state, &job.name) {
+        Ok(lock) => lock,
         Err(error) => return Ok(failed_to_start(job, &format!("{error:#}"))),
     };
+    let mut done = steps(job, host, talk)?;
     if let Err(error) = write_report(&done.report, state, &job.name) {
         let line = format!("the report cannot be written: {error:#}");
         done.left_out = Some(done.left_out.map_or_else(|| line.clone(), |other| format!("{other}; {line}")));

@@ -289,3 +289,18 @@ fn the_example_is_a_configuration() {
     let run = pxkit!["run", "--dry-run", "--config", example].succeeds();
     assert!(run.text().contains("--keep-last=3 --keep-daily=7 --keep-weekly=4"), "{}", run.text());
 }
+
+#[test]
+fn the_passphrase_of_the_configuration_counts() {
+    let place = Place::new();
+    let key = place.path("key.json");
+    let mut command = cli::command();
+    command.args(["key", "create"]).arg(&key).env("PBS_ENCRYPTION_PASSWORD", "that of the file");
+    Run::of(command).exits(0);
+    fs::write(place.path("passphrase"), "that of the file\n").unwrap();
+    place.configure(&format!("{JOB}keyfile = \"@/key.json\"\nencryption-password-file = \"@/passphrase\"\n"));
+    let mut command = place.command(&[]);
+    command.env("PBS_ENCRYPTION_PASSWORD", "another one");
+    Run::of(command).succeeds();
+    assert_eq!(place.report("daily")["result"], "ok");
+}
