@@ -228,7 +228,8 @@ impl Session {
         if error.is_reset() && error.is_remote() && !is_dead {
             let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
             let text = reason.description();
-            return anyhow::anyhow!("the server {} broke off a request: {text}", self.server);
+            // So it looks, too, when a connection is about to end.
+            return Lost::new(format!("the server {} broke off a request: {text}", self.server)).into();
         }
         let why = end_of(&error);
         let server = &self.server;

@@ -148,9 +148,10 @@ fn a_lost_backup_is_begun_again_when_asked_to() {
     std::thread::sleep(Duration::from_millis(1100));
     place.backup(&["x.conf:x.conf"]).exits(0);
     let all = count(&place, At::Backup);
-    for nth in [2, all / 2, all - 2] {
+    let lost = || Action::Disconnect(Moment::Reply);
+    for (nth, action) in [(2, lost()), (all / 2, lost()), (all / 2, Action::Cancel), (all - 2, lost())] {
         place.server().calm();
-        place.server().inject(Rule::new(Action::Disconnect(Moment::Reply)).at(At::Backup).nth(nth));
+        place.server().inject(Rule::new(action).at(At::Backup).nth(nth));
         std::thread::sleep(Duration::from_millis(1100));
         let before = snapshots();
         let run = place.backup(&["x.conf:x.conf", "--retry", "1"]);
@@ -162,7 +163,7 @@ fn a_lost_backup_is_begun_again_when_asked_to() {
     // Twice is once too often.
     place.server().calm();
     for nth in [2, 4] {
-        place.server().inject(Rule::new(Action::Disconnect(Moment::Reply)).at(At::Backup).nth(nth));
+        place.server().inject(Rule::new(lost()).at(At::Backup).nth(nth));
     }
     std::thread::sleep(Duration::from_millis(1100));
     let before = snapshots();
