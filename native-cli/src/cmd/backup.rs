@@ -57,6 +57,8 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     if args.talk.json {
         let mut json = summary.to_json();
         json["repository"] = place.into();
+        json["crypt_mode"] = options.crypt.mode().word().into();
+        json["key_fingerprint"] = options.crypt.key().map(|key| key.fingerprint().to_string()).into();
         json["dry_run"] = args.dry_run.into();
         json["warnings"] = report.warnings().into();
         writeln!(out, "{json}")?;
@@ -100,6 +102,18 @@ fn begin(
     let (repository, is_made) = locate::open_or_create(&args.repository)?;
     if is_made && !args.talk.quiet {
         report.line(format_args!("A datastore was made in {}", repository.name()));
+    }
+    if let Some(most) = repository.most_indexes() {
+        let archives = args.sources.iter().filter(|spec| spec.is_archive()).count();
+        let indexes = match args.change_detection_mode {
+            DetectionMode::Legacy => archives + 1,
+            DetectionMode::Data | DetectionMode::Metadata => 2 * archives,
+        };
+        let name = repository.name();
+        ensure!(
+            indexes <= most,
+            "{archives} archives have {indexes} indexes, and {name} takes {most} of a snapshot; make several backups of them"
+        );
     }
     Ok((repository.begin(new)?, repository.name()))
 }

@@ -203,6 +203,11 @@ impl Repository for Remote {
         self.api().address().to_string()
     }
 
+    /// So many writers has a session (server protocol 8.4).
+    fn most_indexes(&self) -> Option<usize> {
+        Some(256)
+    }
+
     fn namespaces(&self, below: &Namespace) -> anyhow::Result<Vec<Namespace>> {
         let all = self.list_namespaces(below);
         all.map_err(|error| self.explain(error, below, "list namespaces"))

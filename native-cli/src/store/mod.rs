@@ -77,6 +77,11 @@ pub trait Repository: Debug + Send + Sync {
     /// It does not exist, is not finished, is being removed, or its manifest cannot be read.
     fn open(&self, namespace: &Namespace, snapshot: &SnapshotId) -> anyhow::Result<Arc<dyn OpenSnapshot>>;
 
+    /// How many indexes a new snapshot may have at most, if there is a bound.
+    fn most_indexes(&self) -> Option<usize> {
+        None
+    }
+
     /// Begins a snapshot. Nobody sees it before [`Backup::finish`]; dropped without that it leaves no trace but chunks.
     ///
     /// # Errors

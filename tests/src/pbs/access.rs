@@ -1,6 +1,7 @@
 //! Who may do what: passwords, tickets, tokens, privileges, owners (protocol 5).
 
 use std::fmt;
+use std::sync::Mutex;
 
 use base64ct::{Base64, Encoding as _};
 use http::{HeaderMap, Method};
@@ -63,6 +64,8 @@ pub struct Access {
     /// Every login sends its ticket as a cookie only.
     pub http_only: bool,
     seal: [u8; 32],
+    /// What was given out: tickets, and the tokens for changes that go with them.
+    given: Mutex<Vec<String>>,
 }
 
 fn unauthenticated() -> Refusal {
@@ -72,7 +75,7 @@ fn unauthenticated() -> Refusal {
 impl Access {
     pub fn new(users: Vec<User>, http_only: bool) -> Self {
         let seal = Sha256::digest(format!("{:?}{:?}", std::time::Instant::now(), std::process::id())).into();
-        Self { users, http_only, seal }
+        Self { users, http_only, seal, given: Mutex::default() }
     }
 
     fn seal(&self, text: &str) -> String {
@@ -87,11 +90,21 @@ impl Access {
 
     fn ticket(&self, kind: &str, now: i64) -> String {
         let text = format!("PBS:{kind}:{now:08X}:");
-        format!("{text}:{}", self.seal(&text))
+        self.give(format!("{text}:{}", self.seal(&text)))
     }
 
     fn csrf(&self, user: &str, now: i64) -> String {
-        format!("{now:08X}:{}", self.seal(&format!("csrf {user} {now:08X}")))
+        self.give(format!("{now:08X}:{}", self.seal(&format!("csrf {user} {now:08X}"))))
+    }
+
+    fn give(&self, secret: String) -> String {
+        self.given.lock().expect("no test panicked").push(secret.clone());
+        secret
+    }
+
+    /// The secrets that were given out so far.
+    pub fn given(&self) -> Vec<String> {
+        self.given.lock().expect("no test panicked").clone()
     }
 
     /// Whose ticket this is.

@@ -1,7 +1,7 @@
 //! What goes wrong on purpose, and the record of what was asked.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -177,8 +177,8 @@ pub struct Hooks {
     pub gc_elsewhere: AtomicBool,
     /// Nothing can be written.
     pub full: AtomicBool,
-    /// Seconds by which the server's clock is ahead.
-    pub ahead: AtomicU64,
+    /// Seconds by which the server's clock is ahead, or behind.
+    pub ahead: AtomicI64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -32,7 +32,7 @@ mod upkeep;
 mod wire;
 mod writers;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// The name of the datastore.
     pub store: String,
+    /// Where it listens: 127.0.0.1 or ::1.
+    pub ip: IpAddr,
     /// 0 for any.
     pub port: u16,
     /// Who may come in. The first is [`Server::user`], the first token [`Server::token`].
@@ -92,6 +94,7 @@ impl Default for Options {
         Self {
             dir: None,
             store: "store1".to_owned(),
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             users: vec![
                 User::new("tester@pbs", "a pass/word+with %odd:\u{e4}"),
@@ -124,7 +127,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on 127.0.0.1.
+    /// Starts a server.
     pub fn start(options: Options) -> Self {
         let scratch = options.dir.is_none().then(Scratch::new);
         let place = scratch.as_ref().map(|scratch| scratch.join("store"));
@@ -133,7 +136,7 @@ impl Server {
         let certificate = Certificate::new(options.vouch);
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().expect("a runtime");
-        let listening = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port));
+        let listening = TcpListener::bind((options.ip, options.port));
         let listener = runtime.block_on(listening).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (hooks, tasks) = (Hooks::default(), Tasks::default());
@@ -166,6 +169,11 @@ impl Server {
         &self.root_certificate
     }
 
+    /// Tickets that it gave out, and the tokens that go with them.
+    pub fn tickets(&self) -> Vec<String> {
+        self.shared.access.given()
+    }
+
     /// The directory of its datastore.
     pub fn root(&self) -> &Path {
         &self.shared.store.root
@@ -184,7 +192,7 @@ impl Server {
 
     /// The repository as clients name it, for somebody.
     pub fn repository(&self, user: &User) -> String {
-        format!("{}@127.0.0.1:{}:{}", user.auth_id, self.port(), self.shared.options.store)
+        format!("{}@{}:{}", user.auth_id, self.address, self.shared.options.store)
     }
 
     /// The variables that lead a client there.

@@ -45,7 +45,7 @@ impl Shared {
     pub fn now(&self) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
         let ahead = self.hooks.ahead.load(std::sync::atomic::Ordering::SeqCst);
-        i64::try_from(now + ahead).expect("a time before the end of time")
+        i64::try_from(now).map(|now| now + ahead).expect("a time before the end of time")
     }
 
     /// What the name of a task says of a snapshot.

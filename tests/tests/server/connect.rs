@@ -1,6 +1,7 @@
 //! Connections: certificates, logins, upgrades (behaviours 6 to 29).
 
 use std::fs;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use pxkit_tests::pbs::access::User;
@@ -61,6 +62,32 @@ fn b09_the_fingerprint_of_the_environment_is_not_kept() {
     let mut command = place.command(&["snapshots"]);
     command.env_remove("PBS_FINGERPRINT");
     place.finish(command).exits(2);
+}
+
+/// 11: an address of IPv6 has its brackets, once, in everything that is sent.
+#[test]
+fn b11_addresses_of_ipv6() {
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return pxkit_tests::skip::skip("b11", "this machine has no IPv6");
+    }
+    let ip = Ipv6Addr::LOCALHOST.into();
+    let Some(mut place) = Place::special("b11", Options { ip, ..quick() }) else { return };
+    works(&place);
+    let user = place.server().user().clone();
+    place.become_user(&user);
+    place.run(&["snapshots"]).exits(0);
+    let authority = format!("[::1]:{}", place.server().port());
+    let log = place.server().log();
+    let hosts: Vec<&str> = log.iter().filter_map(|record| record.header("host")).collect();
+    assert!(!hosts.is_empty() && hosts.iter().all(|host| *host == authority), "{hosts:?}");
+    // In parts, with brackets or without.
+    for host in ["::1", "[::1]"] {
+        let mut command = place.command(&["snapshots"]);
+        let port = place.server().port().to_string();
+        command.env_remove("PBS_REPOSITORY").env("PBS_SERVER", host).env("PBS_PORT", port);
+        command.env("PBS_DATASTORE", "store1").env("PBS_AUTH_ID", &user.auth_id);
+        place.finish(command).exits(0);
+    }
 }
 
 /// 12, 14, 16.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pxkit_tests::pbs::Options;
 use pxkit_tests::pbs::access::User;
 use pxkit_tests::pbs::hooks::Place as At;
+use serde_json::Value;
 
 use crate::target::Place;
 
@@ -175,7 +176,6 @@ fn b16_tickets_are_kept() {
     let Some(mut place) = Place::special("b16", quick()) else { return };
     let user = place.server().user().clone();
     place.become_user(&user);
-    place.run(&["login"]).exits(0);
     fs::create_dir_all(place.join("xdg_runtime_dir")).expect("a directory");
     place.run(&["login"]).exits(0);
     let logins = |place: &Place| {
@@ -185,13 +185,43 @@ fn b16_tickets_are_kept() {
     let mut command = place.command(&["snapshots"]);
     command.env_remove("PBS_PASSWORD");
     place.finish(command).exits(0);
-    let cached = logins(&place);
-    assert_eq!(cached, 0, "the ticket is used as it is");
-    // Two hours later it is of no use; there is a password again.
-    place.server().ahead.store(7300, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(logins(&place), 0, "the ticket is used as it is");
+    let without_password = |place: &Place| {
+        let mut command = place.command(&["snapshots"]);
+        command.env_remove("PBS_PASSWORD");
+        place.finish(command)
+    };
+    let path = place.join("xdg_runtime_dir/proxmox-backup/tickets");
+    let kept = fs::read_to_string(&path).expect("the tickets");
+    let age = |seconds: i64, ahead: i64| {
+        let mut all: Value = serde_json::from_str(&kept).expect("JSON");
+        let entry = &mut all["127.0.0.1"][&user.auth_id];
+        entry["timestamp"] = (entry["timestamp"].as_i64().expect("a time") - seconds).into();
+        fs::write(&path, all.to_string()).expect("written");
+        place.server().ahead.store(ahead, std::sync::atomic::Ordering::SeqCst);
+    };
+    age(7100, 0);
+    without_password(&place).exits(0);
+    assert_eq!(logins(&place), 0);
+    // Older ones are not even tried, though the server would take them.
+    age(7141, 0);
+    let run = without_password(&place).exits(2);
+    assert!(run.err.contains("PBS_PASSWORD"), "{}", run.err);
+    assert!(place.server().take_log().is_empty());
     place.run(&["snapshots"]).exits(0);
-    let mut command = place.command(&["snapshots"]);
-    command.env_remove("PBS_PASSWORD");
-    let _ = place.finish(command);
+    assert_eq!(logins(&place), 1);
+    // One that looks good and is refused: the server's clock is ahead.
+    age(0, 7300);
+    let run = without_password(&place).exits(2);
+    assert!(run.err.contains("401"), "{}", run.err);
+    // One that is a quarter of an hour old is given for a new one, which needs no password.
+    place.server().ahead.store(-1000, std::sync::atomic::Ordering::SeqCst);
+    place.run(&["login"]).exits(0);
+    place.server().ahead.store(0, std::sync::atomic::Ordering::SeqCst);
+    logins(&place);
+    without_password(&place).exits(0);
+    assert_eq!(logins(&place), 1);
     place.run(&["logout"]).exits(0);
+    let all: Value = serde_json::from_str(&fs::read_to_string(&path).expect("the tickets")).expect("JSON");
+    assert!(all["127.0.0.1"].get(&user.auth_id).is_none());
 }

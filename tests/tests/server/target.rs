@@ -119,8 +119,10 @@ impl Place {
     /// Runs a command to its end. What it says holds no secret.
     #[track_caller]
     pub fn finish(&self, command: Command) -> Run {
-        let secrets: Vec<Vec<u8>> = self.secrets(&command);
+        let mut secrets: Vec<Vec<u8>> = self.secrets(&command);
         let run = Run::of(command);
+        // Those that it got meanwhile among them.
+        secrets.extend(self.server.iter().flat_map(|server| server.tickets()).map(String::into_bytes));
         if let Some(server) = &self.server {
             crate::rules::check(&server.log(), self.streams);
         }
