@@ -45,7 +45,7 @@ impl Memory {
             rest = behind;
         }
         let written = writer.finish().expect("at least one chunk");
-        index[..64].copy_from_slice(&written.header);
+        index[..80].copy_from_slice(&written.header);
         self.add(name, index, written.size, written.checksum);
         digests
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use pxkit::backup::{Mode, Options, Small, Source, Summary, run};
+use pxkit::backup::{Contents, Mode, Options, Source, Summary, run};
 use pxkit::cli::{Extracting, Restore, Talk};
 use pxkit::cmd::restore::restore;
 use pxkit::codec;
@@ -281,7 +281,7 @@ pub fn backup_into(backup: Box<dyn Backup>, tree: &Path, options: &Options) -> a
     let root = walk::open_source(tree).context("the tree is a directory")?;
     let source = Source { name: "root".into(), root, path: tree.display().to_string() };
     let (id, report) = (backup.id().clone(), Report::new(true));
-    let summary = run(backup, vec![source], Vec::<Small>::new(), options, &report)?;
+    let summary = run(backup, Contents { archives: vec![source], ..Contents::default() }, options, &report)?;
     let json = summary.to_json()["archives"][0].clone();
     Ok(Made { id, json, summary, warnings: report.warnings() })
 }
@@ -342,6 +342,11 @@ impl Backup for Watched {
         }
         self.count()?;
         self.inner.index(name)
+    }
+
+    fn image(&self, name: &str, size: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>> {
+        self.count()?;
+        self.inner.image(name, size)
     }
 
     fn scratch(&self) -> anyhow::Result<fs::File> {

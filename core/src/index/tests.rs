@@ -21,7 +21,7 @@ fn write(chunks: &[(Digest, u64)]) -> (Vec<u8>, Written) {
         file.extend_from_slice(&writer.push(digest, len).unwrap().to_bytes());
     }
     let written = writer.finish().unwrap();
-    file[..64].copy_from_slice(&written.header);
+    file[..80].copy_from_slice(&written.header);
     (file, written)
 }
 
@@ -104,6 +104,35 @@ fn vector_of_a_fixed_index() {
     assert_eq!([index.extent(1), index.extent(2)], [Some(4 << 20..5 << 20), None]);
     let parts: Vec<_> = index.parts((4 << 20) - 1..5 << 20).unwrap().map(|part| part.within).collect();
     assert_eq!(parts, [(4 << 20) - 1..4 << 20, 0..1 << 20]);
+}
+
+#[test]
+fn a_fixed_index_is_written_as_it_is_read() {
+    let (mut writer, header) = WriteFixed::new(UUID, 1_600_000_000);
+    let mut file = header.to_vec();
+    // While it is written it is no index that anybody could read.
+    assert!(FixedIndex::parse(&file).is_err());
+    let mut index = WriteIndex::Fixed(writer.clone());
+    for (digest, len) in [run(0, 4 << 20), run(1, 1 << 20)] {
+        writer.push(digest, len).unwrap();
+        index.push(digest, len, &mut file).unwrap();
+    }
+    assert_eq!(index.size(), 5 << 20);
+    let written = index.finish().unwrap();
+    file[..80].copy_from_slice(&written.header);
+    assert!(file == fixed());
+    assert_eq!((written.size, written.count), (5 << 20, 2));
+    assert_eq!(written.checksum, FixedIndex::parse(&file).unwrap().checksum());
+    // Nothing comes after a short chunk, and none is empty or too large.
+    assert!(writer.push(Digest::default(), 1).is_err());
+    let (mut writer, _) = WriteFixed::new(UUID, 0);
+    assert!(writer.push(Digest::default(), 0).is_err());
+    assert!(writer.push(Digest::default(), IMAGE_CHUNK_SIZE + 1).is_err());
+    assert!(writer.clone().finish().is_err());
+    // A multiple of the size of chunks has no short one.
+    writer.push(Digest::default(), IMAGE_CHUNK_SIZE).unwrap();
+    writer.push(Digest::default(), IMAGE_CHUNK_SIZE).unwrap();
+    assert_eq!(writer.finish().unwrap().size, 2 * IMAGE_CHUNK_SIZE);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
 use pxkit_core::format::Digest;
-use pxkit_core::index::WriteDynamic;
+use pxkit_core::index::{WriteDynamic, WriteFixed, WriteIndex};
 
 use crate::store::{Backup, IndexWriter, NewChunk, OpenSnapshot, SnapshotId, Stored};
 
@@ -26,6 +26,8 @@ impl DryRun {
                 // What cannot be read is not known, that is all.
                 if let Ok(index) = previous.index(&file.filename) {
                     known.extend(index.chunks().iter().map(|chunk| chunk.digest));
+                } else if let Ok(image) = previous.image(&file.filename) {
+                    known.extend(image.digests());
                 }
             }
         }
@@ -55,7 +57,16 @@ impl Backup for DryRun {
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
         let (writer, _) = WriteDynamic::new([0; 16], 0);
-        Ok(Box::new(DryIndex { name: name.to_owned(), writer }))
+        Ok(Box::new(DryIndex {
+            name: name.to_owned(),
+            writer: WriteIndex::Dynamic(writer),
+            file: Vec::new(),
+        }))
+    }
+
+    fn image(&self, name: &str, _: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>> {
+        let (writer, _) = WriteFixed::new([0; 16], 0);
+        Ok(Box::new(DryIndex { name: name.to_owned(), writer: WriteIndex::Fixed(writer), file: Vec::new() }))
     }
 
     fn blob(&self, _: &str, _: &[u8]) -> anyhow::Result<()> {
@@ -70,12 +81,15 @@ impl Backup for DryRun {
 #[derive(Debug)]
 struct DryIndex {
     name: String,
-    writer: WriteDynamic,
+    writer: WriteIndex,
+    /// An entry, which nobody writes.
+    file: Vec<u8>,
 }
 
 impl IndexWriter for DryIndex {
     fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()> {
-        self.writer.push(digest, len)?;
+        self.file.clear();
+        self.writer.push(digest, len, &mut self.file)?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod catalog;
 mod detect;
 mod dry;
 mod emit;
+mod image;
 mod old;
 mod recheck;
 mod reference;
@@ -50,6 +51,7 @@ use spool::Reader as Spooled;
 
 pub use detect::{Seen, Tally};
 pub use dry::DryRun;
+pub use image::{Image, ImageSummary};
 pub use recheck::Checked;
 pub use summary::{ArchiveSummary, Stages, Summary, human_bytes};
 
@@ -117,17 +119,28 @@ pub struct Small {
     pub bytes: Vec<u8>,
 }
 
-/// Backs up trees and completes the snapshot.
+/// What goes into a snapshot.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Trees, each of which becomes an archive.
+    pub archives: Vec<Source>,
+    /// Files and devices that are stored as they are.
+    pub images: Vec<Image>,
+    /// Small files.
+    pub blobs: Vec<Small>,
+}
+
+/// Backs up trees, images and small files, and completes the snapshot.
 ///
 /// # Errors
 /// A tree cannot be walked, a file not be read, or the repository not be written; then there is no snapshot.
 pub fn run(
     backup: Box<dyn Backup>,
-    sources: Vec<Source>,
-    blobs: Vec<Small>,
+    contents: Contents,
     options: &Options,
     report: &Report,
 ) -> anyhow::Result<Summary> {
+    let Contents { archives, images, blobs } = contents;
     release_large_buffers();
     let id = backup.id().clone();
     let mut manifest = Manifest::new(id.group.backup_type, &id.group.id, id.time);
@@ -142,7 +155,7 @@ pub fn run(
         backup.blob(&name, &encoded).with_context(|| name.clone())?;
         manifest.files.push(entry);
     }
-    let catalog = write_archives(&*backup, sources, options, report, &mut manifest, &mut summary)?;
+    let catalog = write_archives(&*backup, (archives, images), options, report, &mut manifest, &mut summary)?;
     manifest.files.extend(catalog);
     if let Some(sealed) = options.crypt.recovery() {
         manifest.files.push(store_recovery(&*backup, sealed, options.crypt.mode())?);
@@ -186,10 +199,10 @@ fn now() -> i64 {
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Writes the archives; returns the catalog if there is one.
+/// Writes the images, then the archives; returns the catalog if there is one.
 fn write_archives(
     backup: &dyn Backup,
-    sources: Vec<Source>,
+    (sources, images): (Vec<Source>, Vec<Image>),
     options: &Options,
     report: &Report,
     manifest: &mut Manifest,
@@ -213,6 +226,14 @@ fn write_archives(
             crypt: &options.crypt,
             effort: Effort::Fast,
         };
+        // Before all others: servers want to know which chunks are an image's.
+        for image in images {
+            let path = image.path.clone();
+            let stored = image.store(&storing, report).with_context(|| format!("cannot back up {path}"));
+            let (entry, image) = stored?;
+            manifest.files.push(entry);
+            summary.images.push(image);
+        }
         let mut catalog = match options.mode {
             Mode::Legacy => {
                 let cut = Cut::Plain(Chunker::new(Sizes::CATALOG));

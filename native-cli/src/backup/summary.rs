@@ -6,10 +6,10 @@ use std::time::Duration;
 use pxkit_core::reuse::{Price, Totals, Why};
 use serde_json::{Value, json};
 
-use super::Mode;
 use super::detect::{Seen, Tally};
 use super::emit::Emitted;
 use super::recheck::Checked;
+use super::{ImageSummary, Mode};
 use crate::pipeline::Counters;
 use crate::store::SnapshotId;
 use crate::walk::Reading;
@@ -23,6 +23,8 @@ pub struct Summary {
     snapshot: String,
     /// The archives in their order.
     pub archives: Vec<ArchiveSummary>,
+    /// The images.
+    pub images: Vec<ImageSummary>,
     /// The catalog, if there is one.
     pub catalog: Option<Counters>,
     /// Time to make everything durable and visible.
@@ -262,14 +264,17 @@ impl Mode {
 
 impl Summary {
     pub(super) fn new(id: &SnapshotId) -> Self {
-        let (archives, catalog, finish, duration) = Default::default();
-        Self { snapshot: id.to_string(), archives, catalog, finish, duration }
+        let (archives, images, catalog, finish, duration) = Default::default();
+        Self { snapshot: id.to_string(), archives, images, catalog, finish, duration }
     }
 
     /// The summary for people.
     pub fn text(&self) -> String {
         let mut out = String::new();
         let seconds = self.duration.as_secs_f64();
+        for ImageSummary { name, counters, duration } in &self.images {
+            write_stream(&mut out, name, counters, duration.as_secs_f64());
+        }
         for archive in &self.archives {
             archive.write(&mut out, seconds);
         }
@@ -293,8 +298,12 @@ impl Summary {
     /// The summary for programs.
     pub fn to_json(&self) -> Value {
         let archives: Vec<Value> = self.archives.iter().map(ArchiveSummary::to_json).collect();
+        let images = self.images.iter().map(|ImageSummary { name, counters, duration }| {
+            json!({ "image": name, "payload": counters_json(counters), "seconds": duration.as_secs_f64() })
+        });
         json!({
             "snapshot": self.snapshot,
+            "images": images.collect::<Vec<_>>(),
             "archives": archives,
             "catalog": self.catalog.as_ref().map(counters_json),
             "seconds": { "finish": self.finish.as_secs_f64(), "all": self.duration.as_secs_f64() },

@@ -104,6 +104,10 @@ impl Backup for Session {
         Ok(Box::new(Index { name: name.into(), file: header.to_vec(), writer, store: self.store.clone() }))
     }
 
+    fn image(&self, _: &str, _: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>> {
+        anyhow::bail!("no images here")
+    }
+
     fn blob(&self, _: &str, _: &[u8]) -> anyhow::Result<()> {
         anyhow::bail!("no blobs here")
     }
@@ -151,7 +155,8 @@ impl Bench {
         let session = Session { id, store, previous, finished: Arc::clone(&finished) };
         let root = walk::open_source(tree).unwrap();
         let source = Source { name: "root".into(), root, path: tree.display().to_string() };
-        let summary = run(Box::new(session), vec![source], Vec::new(), options, &Report::new(true)).unwrap();
+        let contents = Contents { archives: vec![source], ..Contents::default() };
+        let summary = run(Box::new(session), contents, options, &Report::new(true)).unwrap();
         self.last = finished.lock().unwrap().take();
         summary
     }

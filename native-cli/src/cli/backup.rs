@@ -14,7 +14,8 @@ use crate::cmd::backup::{Sampled, Spec};
 /// `pxkit backup`
 #[derive(Debug, Args)]
 pub struct Backup {
-    /// NAME.pxar:DIRECTORY, one or several; small files as NAME.conf:FILE or NAME.log:FILE
+    /// NAME.pxar:DIRECTORY, one or several; files and block devices as they are as NAME.img:FILE, small files as NAME.conf:FILE or
+    /// NAME.log:FILE
     #[arg(required = true, value_name = "NAME.pxar:DIRECTORY", value_parser = OsStringValueParser::new().try_map(|text| Spec::parse(&text)))]
     pub sources: Vec<Spec>,
     #[command(flatten)]

@@ -1,7 +1,7 @@
-//! `pxkit backup`: a snapshot of trees of files.
+//! `pxkit backup`: a snapshot of trees of files, and of images.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,7 +16,7 @@ use pxkit_core::reuse::{Budget, Optimal, Policy};
 use rustix::io::Errno;
 
 use super::patterns;
-use crate::backup::{self, DryRun, Mode, Options, Small, Source, Summary};
+use crate::backup::{self, Contents, DryRun, Image, Mode, Options, Small, Source, Summary};
 use crate::cli::{Backup, CutRule, DetectionMode, EntryOrder, ReusePolicy};
 use crate::crypt::{self, Crypt, Resolved};
 use crate::linux::{ReadOptions, raise_open_files};
@@ -40,15 +40,19 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     let Resolved { crypt, lines } = crypt::resolve(&args.crypt)?;
     let options = options(args, crypt)?;
     // A pipe can be read once, and waits for whoever writes: until here a signal ends that as it ends any program.
-    let blobs = read_small(specs)?;
+    let (blobs, images) = (read_small(specs)?, open_images(specs)?);
     watch_signals()?;
+    let pipes = images.iter().any(|image| !image.can_be_read_again());
     let mut attempts = Attempts::new(args);
     let (summary, place) = loop {
         // Directories are opened anew for each: what is behind a name may have changed.
-        let sources = open_sources(specs)?;
+        let archives = open_sources(specs)?;
+        let images = images.iter().map(Image::again).collect::<anyhow::Result<_>>()?;
+        let contents = Contents { archives, images, blobs: blobs.clone() };
         let new = NewSnapshot { namespace: args.repository.ns.clone(), snapshot: attempts.snapshot_id()? };
-        match attempt(args, &new, &lines, sources, blobs.clone(), &options, &report) {
+        match attempt(args, &new, &lines, contents, &options, &report) {
             Ok(done) => break done,
+            Err(error) if pipes => return Err(error),
             Err(error) => attempts.again(error, &report)?,
         }
     };
@@ -76,8 +80,7 @@ fn attempt(
     args: &Backup,
     new: &NewSnapshot,
     lines: &[String],
-    sources: Vec<Source>,
-    blobs: Vec<Small>,
+    contents: Contents,
     options: &Options,
     report: &Report,
 ) -> anyhow::Result<(Summary, String)> {
@@ -90,7 +93,7 @@ fn attempt(
             report.line("No previous manifest available.");
         }
     }
-    Ok((backup::run(backup, sources, blobs, options, report)?, place))
+    Ok((backup::run(backup, contents, options, report)?, place))
 }
 
 /// Begins a snapshot; also how messages name the repository.
@@ -104,15 +107,16 @@ fn begin(
         report.line(format_args!("A datastore was made in {}", repository.name()));
     }
     if let Some(most) = repository.most_indexes() {
-        let archives = args.sources.iter().filter(|spec| spec.is_archive()).count();
+        let count = |is_such: fn(&Spec) -> bool| args.sources.iter().filter(|spec| is_such(spec)).count();
+        let (archives, images) = (count(Spec::is_archive), count(Spec::is_image));
         let indexes = match args.change_detection_mode {
-            DetectionMode::Legacy => archives + 1,
-            DetectionMode::Data | DetectionMode::Metadata => 2 * archives,
+            DetectionMode::Legacy => archives + 1 + images,
+            DetectionMode::Data | DetectionMode::Metadata => 2 * archives + images,
         };
-        let name = repository.name();
+        let (name, all) = (repository.name(), archives + images);
         ensure!(
             indexes <= most,
-            "{archives} archives have {indexes} indexes, and {name} takes {most} of a snapshot; make several backups of them"
+            "{all} archives have {indexes} indexes, and {name} takes {most} of a snapshot; make several backups of them"
         );
     }
     Ok((repository.begin(new)?, repository.name()))
@@ -128,7 +132,7 @@ fn rehearse(args: &Backup, new: &NewSnapshot) -> anyhow::Result<(Box<dyn store::
     Ok((Box::new(DryRun::new(new.snapshot.clone(), previous)), name))
 }
 
-/// What is to be backed up: `NAME.pxar:DIRECTORY`, `NAME.conf:FILE` or `NAME.log:FILE`.
+/// What is to be backed up: `NAME.pxar:DIRECTORY`, `NAME.img:FILE`, `NAME.conf:FILE` or `NAME.log:FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// The name without suffix.
@@ -146,12 +150,16 @@ impl Spec {
         self.suffix == "pxar"
     }
 
+    fn is_image(&self) -> bool {
+        self.suffix == "img"
+    }
+
     /// Reads an argument.
     ///
     /// # Errors
     /// It has another form.
     pub fn parse(text: &OsStr) -> Result<Self, String> {
-        let form = "expected NAME.pxar:DIRECTORY (or NAME.conf:FILE, NAME.log:FILE)";
+        let form = "expected NAME.pxar:DIRECTORY (or NAME.img:FILE, NAME.conf:FILE, NAME.log:FILE)";
         let colon = text.as_bytes().iter().position(|&byte| byte == b':').ok_or(form)?;
         let (name, path) = (&text.as_bytes()[..colon], &text.as_bytes()[colon + 1..]);
         let (stem, suffix) =
@@ -161,8 +169,7 @@ impl Spec {
             return Err("the name of an archive has letters, digits, '_' and '-'".into());
         }
         match suffix {
-            "pxar" | "conf" | "log" if !path.is_empty() => {}
-            "img" => return Err("images are not backed up by this version".into()),
+            "pxar" | "img" | "conf" | "log" if !path.is_empty() => {}
             _ => return Err(form.into()),
         }
         let path = PathBuf::from(OsStr::from_bytes(path));
@@ -183,13 +190,23 @@ fn open_sources(specs: &[Spec]) -> anyhow::Result<Vec<Source>> {
     specs.iter().filter(|spec| spec.is_archive()).map(open).collect()
 }
 
+/// Opens files and devices that are stored as they are.
+fn open_images(specs: &[Spec]) -> anyhow::Result<Vec<Image>> {
+    let open = |spec: &Spec| {
+        let path = spec.path.display().to_string();
+        let file = File::open(&spec.path).with_context(|| format!("cannot open the image {path}"))?;
+        Image::new(spec.name(), path, file)
+    };
+    specs.iter().filter(|spec| spec.is_image()).map(open).collect()
+}
+
 /// Reads the small files.
 fn read_small(specs: &[Spec]) -> anyhow::Result<Vec<Small>> {
     let read = |spec: &Spec| {
         let bytes = fs::read(&spec.path).with_context(|| format!("cannot read {}", spec.path.display()))?;
         Ok(Small { name: format!("{}.blob", spec.name()), bytes })
     };
-    specs.iter().filter(|spec| !spec.is_archive()).map(read).collect()
+    specs.iter().filter(|spec| !spec.is_archive() && !spec.is_image()).map(read).collect()
 }
 
 /// Sessions that end before anything was said in them are begun again so often, whatever the user says: that costs nothing.
@@ -365,8 +382,8 @@ mod tests {
         let spec = Spec::parse(OsStr::new("root.pxar:/a:b")).unwrap();
         assert_eq!((spec.name().as_str(), spec.path.to_str()), ("root.pxar", Some("/a:b")));
         assert!(Spec::parse(OsStr::from_bytes(b"x.conf:/\xff")).is_ok());
-        for bad in
-            ["root.pxar", "root:/x", ".pxar:/x", "a b.pxar:/x", "root.pxar:", "root.zip:/x", "d.img:/dev/sda"]
+        assert!(Spec::parse(OsStr::new("d.img:/dev/sda")).is_ok_and(|spec| spec.is_image()));
+        for bad in ["root.pxar", "root:/x", ".pxar:/x", "a b.pxar:/x", "root.pxar:", "root.zip:/x", "d.img:"]
         {
             assert!(Spec::parse(OsStr::new(bad)).is_err(), "{bad}");
         }

@@ -220,7 +220,7 @@ impl Job {
 }
 
 fn sources(table: &mut Table) -> anyhow::Result<Vec<String>> {
-    let form = "sources is a list of NAME.pxar:DIRECTORY (or NAME.conf:FILE, NAME.log:FILE)";
+    let form = "sources is a list of NAME.pxar:DIRECTORY (or NAME.img:FILE, NAME.conf:FILE, NAME.log:FILE)";
     let Some(Value::Array(list)) = table.remove("sources") else { bail!("{form}") };
     ensure!(!list.is_empty(), "{form}");
     let one = |value: &Value| value.as_str().map(str::to_owned).context(form);

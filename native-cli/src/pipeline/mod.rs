@@ -12,4 +12,4 @@ mod stream;
 
 pub use budget::{Budget, Permit};
 pub use pool::{Panicked, Pool, Ticket, Urgency};
-pub use stream::{Buffers, ChunkStream, Counters, Cut, Storing};
+pub use stream::{Buffers, ChunkStream, Counters, Cut, Even, Storing};

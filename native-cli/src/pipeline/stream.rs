@@ -47,6 +47,34 @@ pub enum Cut {
     Plain(Chunker),
     /// As a payload stream.
     Payload(Cutter),
+    /// Into pieces of one size, as images are.
+    Even(Even),
+}
+
+/// Cuts into pieces of one size.
+#[derive(Debug)]
+pub struct Even {
+    size: usize,
+    /// Bytes of the piece that has begun.
+    filled: usize,
+}
+
+impl Even {
+    /// With pieces of `size` bytes, which is not 0.
+    pub const fn new(size: usize) -> Self {
+        Self { size, filled: 0 }
+    }
+
+    /// Where in the next bytes a piece ends.
+    fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
+        let missing = self.size - self.filled;
+        if bytes.len() < missing {
+            self.filled += bytes.len();
+            return None;
+        }
+        self.filled = 0;
+        Some(missing)
+    }
 }
 
 /// One place in the index.
@@ -225,6 +253,7 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
             let cut = match &mut self.cut {
                 Cut::Plain(chunker) => chunker.scan(bytes),
                 Cut::Payload(cutter) => cutter.scan(bytes)?,
+                Cut::Even(even) => even.scan(bytes),
             };
             let (now, later) = bytes.split_at(cut.unwrap_or(bytes.len()));
             if self.buffer.capacity() - self.buffer.len() < now.len() {
@@ -264,7 +293,7 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
     pub fn extend(&mut self, end: u64, starts: &[FileStart]) -> anyhow::Result<()> {
         match &mut self.cut {
             Cut::Payload(cutter) => Ok(cutter.extend(end, starts)?),
-            Cut::Plain(_) => Ok(()),
+            Cut::Plain(_) | Cut::Even(_) => Ok(()),
         }
     }
 

@@ -12,7 +12,6 @@ use hyper::Method;
 use hyper::body::Bytes;
 use pxkit_core::blob::{MAX_ENCODED_SIZE, Manifest, SEALED_HEADER_SIZE};
 use pxkit_core::format::Digest;
-use pxkit_core::index::DynamicIndex;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -20,7 +19,7 @@ use super::error::Failure;
 use super::previous::Previous;
 use super::reader::{MANIFEST, MOST_BLOB, parse_manifest, snapshot_params};
 use super::session::{Protocol, Session};
-use super::writer::Writer;
+use super::writer::{Kind, Writer};
 use super::{Remote, encode::Params};
 use crate::codec;
 use crate::store::{Backup, IndexWriter, NewChunk, NewSnapshot, OpenSnapshot, SnapshotId, Stored, is_safe};
@@ -46,6 +45,7 @@ enum State {
 #[derive(Debug)]
 struct Open {
     wid: u64,
+    kind: Kind,
     /// Chunks on their way in its name.
     sending: usize,
     /// It takes no more.
@@ -113,9 +113,8 @@ impl Shared {
     }
 
     /// The server said of all chunks of an index that it has them.
-    pub fn add_known(&self, index: &DynamicIndex) {
-        let mut progress = self.lock();
-        progress.chunks.extend(index.chunks().iter().map(|chunk| (chunk.digest, State::Known)));
+    pub fn add_known(&self, digests: impl Iterator<Item = Digest>) {
+        self.lock().chunks.extend(digests.map(|digest| (digest, State::Known)));
     }
 
     /// What went wrong, if something did.
@@ -180,7 +179,7 @@ impl Shared {
     }
 
     /// Notes that a chunk is to be sent; says in whose name. `None` if it is there or on its way.
-    fn claim(&self, digest: &Digest) -> anyhow::Result<Option<u64>> {
+    fn claim(&self, digest: &Digest) -> anyhow::Result<Option<(u64, Kind)>> {
         let mut progress = self.lock();
         if let Some(failure) = &progress.failure {
             return Err(failure.clone().raise());
@@ -192,9 +191,9 @@ impl Shared {
         let open = progress.writers.iter_mut().find(|open| !open.closing);
         let open = open.context("a defect of pxkit: a chunk before any index")?;
         open.sending += 1;
-        let wid = open.wid;
+        let (wid, kind) = (open.wid, open.kind);
         progress.chunks.insert(*digest, State::Sent);
-        Ok(Some(wid))
+        Ok(Some((wid, kind)))
     }
 
     /// Notes what became of a chunk that was to be sent.
@@ -215,14 +214,20 @@ impl Shared {
         }
     }
 
-    async fn send(&self, wid: u64, digest: &Digest, size: usize, body: Bytes) -> anyhow::Result<()> {
+    async fn send(
+        &self,
+        (wid, kind): (u64, Kind),
+        digest: &Digest,
+        size: usize,
+        body: Bytes,
+    ) -> anyhow::Result<()> {
         let params = [
             ("wid", wid.into()),
             ("digest", digest.to_string().into()),
             ("size", size.into()),
             ("encoded-size", body.len().into()),
         ];
-        let sent = self.session.upload("dynamic_chunk", &params, body).await;
+        let sent = self.session.upload(kind.calls().chunk, &params, body).await;
         self.first(sent).map(drop).with_context(|| format!("cannot send chunk {digest}"))
     }
 
@@ -297,7 +302,7 @@ impl Making {
         })
     }
 
-    fn send_chunk(&self, chunk: &NewChunk<'_>, wid: u64) -> anyhow::Result<u64> {
+    fn send_chunk(&self, chunk: &NewChunk<'_>, to: (u64, Kind)) -> anyhow::Result<u64> {
         let (digest, size) = (*chunk.digest(), chunk.bytes().len());
         let (mut bytes, request) = self.reserve(size)?;
         let body: Bytes = chunk.encode(|frame| Ok(frame.to_vec()))?.into();
@@ -308,11 +313,35 @@ impl Making {
         drop(bytes.num_permits().checked_sub(used).and_then(|rest| bytes.split(rest)));
         let shared = self.shared.clone();
         self.shared.spawn(async move {
-            let result = shared.send(wid, &digest, size, body).await;
+            let result = shared.send(to, &digest, size, body).await;
             drop((bytes, request));
-            shared.settle(&digest, wid, result);
+            shared.settle(&digest, to.0, result);
         })?;
         Ok(encoded)
+    }
+}
+
+impl Making {
+    /// Begins an index.
+    fn open(&self, kind: Kind, name: &str, params: Params<'_>) -> anyhow::Result<Box<dyn IndexWriter>> {
+        // What the last snapshot has of this archive need not be sent.
+        if let Some(previous) = &self.previous
+            && self.builds_on_previous.load(Ordering::Relaxed)
+        {
+            previous.make_known(name);
+        }
+        let opened = self.shared.wait(async {
+            self.shared.check()?;
+            let wid = self.shared.call(Method::POST, kind.calls().index, params).await?;
+            wid.as_u64().context("the server gives an index no number")
+        });
+        let wid = opened.with_context(|| format!("cannot begin the index {name}"))?;
+        ensure!(
+            (1..=MOST_WRITERS).contains(&wid),
+            "a snapshot on a server has at most {MOST_WRITERS} archives"
+        );
+        self.shared.lock().writers.push(Open { wid, kind, sending: 0, closing: false });
+        Ok(Box::new(Writer::start(self.shared.clone(), kind, wid, name)?))
     }
 }
 
@@ -334,13 +363,13 @@ impl Backup for Making {
     }
 
     fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored> {
-        let Some(wid) = self.shared.claim(chunk.digest())? else {
+        let Some(to) = self.shared.claim(chunk.digest())? else {
             return Ok(Stored { is_new: false, encoded: 0 });
         };
-        match self.send_chunk(chunk, wid) {
+        match self.send_chunk(chunk, to) {
             Ok(encoded) => Ok(Stored { is_new: true, encoded }),
             Err(error) => {
-                self.shared.settle(chunk.digest(), wid, Err(Failure::of(&error).raise()));
+                self.shared.settle(chunk.digest(), to.0, Err(Failure::of(&error).raise()));
                 Err(error)
             }
         }
@@ -348,25 +377,14 @@ impl Backup for Making {
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
         self.claim_name(name, ".didx")?;
-        // What the last snapshot has of this archive need not be sent.
-        if let Some(previous) = &self.previous
-            && self.builds_on_previous.load(Ordering::Relaxed)
-        {
-            previous.make_known(name);
-        }
-        let opened = self.shared.wait(async {
-            self.shared.check()?;
-            let wid =
-                self.shared.call(Method::POST, "dynamic_index", &[("archive-name", name.into())]).await?;
-            wid.as_u64().context("the server gives an index no number")
-        });
-        let wid = opened.with_context(|| format!("cannot begin the index {name}"))?;
-        ensure!(
-            (1..=MOST_WRITERS).contains(&wid),
-            "a snapshot on a server has at most {MOST_WRITERS} archives"
-        );
-        self.shared.lock().writers.push(Open { wid, sending: 0, closing: false });
-        Ok(Box::new(Writer::start(self.shared.clone(), wid, name)?))
+        self.open(Kind::Dynamic, name, &[("archive-name", name.into())])
+    }
+
+    fn image(&self, name: &str, size: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>> {
+        self.claim_name(name, ".fidx")?;
+        let mut params = vec![("archive-name", name.into())];
+        params.extend(size.map(|size| ("size", size.into())));
+        self.open(Kind::Fixed, name, &params)
     }
 
     fn blob(&self, name: &str, encoded: &[u8]) -> anyhow::Result<()> {

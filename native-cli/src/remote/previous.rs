@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use pxkit_core::blob::Manifest;
 use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex};
@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::Remote;
 use super::backup::Shared;
-use super::reader::{MOST_BLOB, Reading, check_blob, entry, most_index, parse_dynamic};
+use super::reader::{MOST_BLOB, Reading, check_blob, entry, most_index, parse_dynamic, parse_fixed};
 use crate::store::{Namespace, OpenSnapshot, SnapshotId};
 
 /// The last finished snapshot of the group.
@@ -44,7 +44,10 @@ impl Previous {
 
     /// Lets the chunks of an index be used again, if there is such an index. One that is wrong is not used, that is all.
     pub fn make_known(&self, name: &str) {
-        if self.manifest.file(name).is_some() {
+        if self.manifest.file(name).is_none() {
+        } else if name.ends_with(".fidx") {
+            let _ = self.image(name);
+        } else {
             let _ = self.fetch(name);
         }
     }
@@ -61,7 +64,7 @@ impl Previous {
             let load = async || {
                 let bytes = shared.previous_file(name, most_index(entry)).await?;
                 let index = parse_dynamic(&bytes, entry)?;
-                shared.add_known(&index);
+                shared.add_known(index.chunks().iter().map(|chunk| chunk.digest));
                 anyhow::Ok(index)
             };
             let index = cell.get_or_init(async || load().await.map_err(|error| format!("{error:#}"))).await;
@@ -96,7 +99,13 @@ impl OpenSnapshot for Previous {
     }
 
     fn image(&self, name: &str) -> anyhow::Result<FixedIndex> {
-        bail!("`{name}`: images are not backed up by this version")
+        let entry = entry(&self.manifest, &self.id, name)?;
+        ensure!(name.ends_with(".fidx"), "`{name}` is no image");
+        let shared = self.shared.upgrade().context("the backup is over")?;
+        let bytes = shared.wait(shared.previous_file(name, most_index(entry)))?;
+        let index = parse_fixed(&bytes, entry)?;
+        shared.add_known(index.digests().iter().copied());
+        Ok(index)
     }
 
     fn encoded_blob(&self, name: &str) -> anyhow::Result<Vec<u8>> {

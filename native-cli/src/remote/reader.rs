@@ -138,7 +138,7 @@ pub(super) fn parse_dynamic(bytes: &[u8], entry: &FileEntry) -> anyhow::Result<D
     Ok(index)
 }
 
-fn parse_fixed(bytes: &[u8], entry: &FileEntry) -> anyhow::Result<FixedIndex> {
+pub(super) fn parse_fixed(bytes: &[u8], entry: &FileEntry) -> anyhow::Result<FixedIndex> {
     let index = FixedIndex::parse(bytes).with_context(|| format!("the index {}", entry.filename))?;
     check_index(entry, index.checksum(), index.size())?;
     Ok(index)

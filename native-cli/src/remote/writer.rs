@@ -8,7 +8,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use pxkit_core::blob::{CryptMode, FileEntry};
 use pxkit_core::format::Digest;
-use pxkit_core::index::WriteDynamic;
+use pxkit_core::index::{WriteDynamic, WriteFixed, WriteIndex};
 use tokio::sync::{mpsc, oneshot};
 
 use super::backup::Shared;
@@ -52,13 +52,43 @@ impl Batch {
     }
 }
 
+/// The kinds of indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of an archive.
+    Dynamic,
+    /// Of an image.
+    Fixed,
+}
+
+impl Kind {
+    /// The requests that make one.
+    pub const fn calls(self) -> Calls {
+        match self {
+            Self::Dynamic => Calls { index: "dynamic_index", chunk: "dynamic_chunk", close: "dynamic_close" },
+            Self::Fixed => Calls { index: "fixed_index", chunk: "fixed_chunk", close: "fixed_close" },
+        }
+    }
+}
+
+/// Requests that make an index: that begins it or adds chunks, that sends a chunk, that completes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Calls {
+    pub index: &'static str,
+    pub chunk: &'static str,
+    pub close: &'static str,
+}
+
 /// An index in the making.
 #[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
     name: String,
     wid: u64,
-    index: WriteDynamic,
+    kind: Kind,
+    index: WriteIndex,
+    /// The entry that was added last, which the server writes itself.
+    entry: Vec<u8>,
     batch: Batch,
     batches: mpsc::UnboundedSender<Batch>,
     /// All batches were added.
@@ -66,7 +96,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn start(shared: Arc<Shared>, wid: u64, name: &str) -> anyhow::Result<Self> {
+    pub fn start(shared: Arc<Shared>, kind: Kind, wid: u64, name: &str) -> anyhow::Result<Self> {
         let (batches, mut queue) = mpsc::unbounded_channel::<Batch>();
         let (all_added, done) = oneshot::channel();
         let (sharing, what) = (shared.clone(), format!("cannot write the index {name}"));
@@ -74,7 +104,7 @@ impl Writer {
             while let Some(batch) = queue.recv().await {
                 let added = async {
                     sharing.until_known(&batch.digests).await?;
-                    sharing.put_json("dynamic_index", batch.body(wid)).await
+                    sharing.put_json(kind.calls().index, batch.body(wid)).await
                 };
                 if let Err(error) = added.await {
                     return sharing.fail(&error.context(what));
@@ -84,9 +114,12 @@ impl Writer {
             let _ = all_added.send(());
         })?;
         // Neither random bytes nor a time go to the server, which writes the header itself.
-        let (index, _) = WriteDynamic::new([0; 16], 0);
-        let (name, batch) = (name.to_owned(), Batch::default());
-        Ok(Self { shared, name, wid, index, batch, batches, done })
+        let index = match kind {
+            Kind::Dynamic => WriteIndex::Dynamic(WriteDynamic::new([0; 16], 0).0),
+            Kind::Fixed => WriteIndex::Fixed(WriteFixed::new([0; 16], 0).0),
+        };
+        let (name, batch, entry) = (name.to_owned(), Batch::default(), Vec::new());
+        Ok(Self { shared, name, wid, kind, index, entry, batch, batches, done })
     }
 
     fn flush(&mut self) {
@@ -101,7 +134,9 @@ impl Writer {
 impl IndexWriter for Writer {
     fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()> {
         let start = self.index.size();
-        self.index.push(digest, len).with_context(|| format!("cannot write the index {}", self.name))?;
+        self.entry.clear();
+        let pushed = self.index.push(digest, len, &mut self.entry);
+        pushed.with_context(|| format!("cannot write the index {}", self.name))?;
         self.batch.push(digest, start);
         if self.batch.is_full() {
             self.flush();
@@ -112,7 +147,7 @@ impl IndexWriter for Writer {
 
     fn finish(mut self: Box<Self>) -> anyhow::Result<FileEntry> {
         self.flush();
-        let Self { shared, name, wid, index, batches, done, .. } = *self;
+        let Self { shared, name, wid, kind, index, batches, done, .. } = *self;
         let what = || format!("cannot write the index {name}");
         let written = index.finish().with_context(what)?;
         drop(batches);
@@ -127,7 +162,7 @@ impl IndexWriter for Writer {
                 ("size", written.size.into()),
                 ("csum", written.checksum.to_string().into()),
             ];
-            shared.call(Method::POST, "dynamic_close", &params).await.with_context(what)
+            shared.call(Method::POST, kind.calls().close, &params).await.with_context(what)
         })?;
         let (crypt_mode, csum) = (CryptMode::None, written.checksum);
         Ok(FileEntry { filename: name.clone(), crypt_mode, size: written.size, csum })

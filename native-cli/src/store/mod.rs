@@ -242,6 +242,13 @@ pub trait Backup: Debug + Send + Sync {
     /// It exists, or cannot be written.
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>>;
 
+    /// Starts the index of an image by its name in the manifest (`disk.img.fidx`); its size in bytes if that is known. While it is
+    /// written no other index is.
+    ///
+    /// # Errors
+    /// As for [`Backup::index`].
+    fn image(&self, name: &str, size: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>>;
+
     /// A file without a name, for what a backup must remember for a while.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod faults;
 mod gc;
 mod golden;
 mod helper;
+mod images;
 mod session;
 mod verify;
 

@@ -232,7 +232,7 @@ fn rewrite_index(directory: &Path, name: &str, chunks: &[(Digest, u64)]) {
         bytes.extend(writer.push(*digest, *len).expect("a chunk").to_bytes());
     }
     let written = writer.finish().expect("an index");
-    bytes[..64].copy_from_slice(&written.header);
+    bytes[..80].copy_from_slice(&written.header);
     fs::write(directory.join(name), bytes).expect("written");
     let mut manifest = manifest(directory);
     let file = manifest.files.iter_mut().find(|file| file.filename == name).expect("the manifest names it");

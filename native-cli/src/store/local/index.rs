@@ -1,25 +1,25 @@
-//! The index of an archive in the making (datastore specification 8).
+//! The index of an archive or image in the making (datastore specification 8 and 9).
 
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use pxkit_core::blob::{CryptMode, FileEntry};
 use pxkit_core::format::Digest;
-use pxkit_core::index::WriteDynamic;
+use pxkit_core::index::{WriteDynamic, WriteFixed, WriteIndex};
 
 use super::disk::{Disk, Temp, random};
 use crate::store::IndexWriter;
 
-/// Entries that are written at a time: 40 bytes each.
-const BATCH: usize = 4096;
+/// Bytes that are written at a time.
+const BATCH: usize = 160 << 10;
 
-/// An index that is being written, as `<stem>.tmp_didx`.
+/// An index that is being written, as `<stem>.tmp_didx` or `<stem>.tmp_fidx`.
 #[derive(Debug)]
 pub(super) struct LocalIndex {
     temp: Temp,
     disk: Disk,
     name: String,
-    writer: WriteDynamic,
+    writer: WriteIndex,
     /// What is not yet written.
     pending: Vec<u8>,
     durable: bool,
@@ -35,19 +35,26 @@ impl LocalIndex {
         durable: bool,
     ) -> anyhow::Result<Self> {
         let target = directory.join(name);
-        let Some(stem) =
-            name.strip_suffix(".didx").filter(|stem| !stem.is_empty() && crate::store::id::is_safe(stem))
+        let is_stem = |stem: &str| !stem.is_empty() && crate::store::id::is_safe(stem);
+        let Some((stem, kind)) =
+            name.rsplit_once('.').filter(|(stem, kind)| is_stem(stem) && matches!(*kind, "didx" | "fidx"))
         else {
             bail!(
-                "`{name}` is no name of an index: expected letters, digits, '_', '.' and '-', and .didx at the end"
+                "`{name}` is no name of an index: expected letters, digits, '_', '.' and '-', and .didx or .fidx at the end"
             );
         };
         if target.exists() {
             bail!("the snapshot has an index `{name}` already");
         }
-        let temp = Temp::at(disk, directory.join(format!("{stem}.tmp_didx")), &target)
+        let temp = Temp::at(disk, directory.join(format!("{stem}.tmp_{kind}")), &target)
             .with_context(|| format!("cannot create {}", target.display()))?;
-        let (writer, header) = WriteDynamic::new(random(), now);
+        let (writer, header) = if kind == "fidx" {
+            let (writer, header) = WriteFixed::new(random(), now);
+            (WriteIndex::Fixed(writer), header)
+        } else {
+            let (writer, header) = WriteDynamic::new(random(), now);
+            (WriteIndex::Dynamic(writer), header)
+        };
         let (disk, name, pending) = (disk.clone(), name.to_owned(), header.to_vec());
         Ok(Self { temp, disk, name, writer, pending, durable })
     }
@@ -65,9 +72,9 @@ impl LocalIndex {
 
 impl IndexWriter for LocalIndex {
     fn push(&mut self, digest: Digest, len: u64) -> anyhow::Result<()> {
-        let chunk = self.writer.push(digest, len).with_context(|| self.cannot_write())?;
-        self.pending.extend(chunk.to_bytes());
-        if self.pending.len() >= BATCH * chunk.to_bytes().len() { self.flush() } else { Ok(()) }
+        let Self { writer, pending, name, .. } = self;
+        writer.push(digest, len, pending).with_context(|| format!("cannot write the index {name}"))?;
+        if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
     fn finish(mut self: Box<Self>) -> anyhow::Result<FileEntry> {

@@ -250,6 +250,10 @@ impl Backup for Session {
         Ok(Box::new(index))
     }
 
+    fn image(&self, name: &str, _: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>> {
+        self.index(name)
+    }
+
     fn blob(&self, name: &str, encoded: &[u8]) -> anyhow::Result<()> {
         let path = self.directory.join(name);
         if !name.ends_with(".blob") || !is_safe(name) || name == MANIFEST {
