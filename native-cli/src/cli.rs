@@ -83,9 +83,9 @@ pub enum Command {
     Files(Files),
     /// List the names in all archives of a snapshot
     Catalog(CatalogArgs),
-    /// Find entries of an archive by their paths
+    /// Find entries of archives by their paths
     Find(Find),
-    /// Look around in an archive and restore parts of it
+    /// Look around in archives and restore parts of them
     Shell(Shell),
     /// Show what differs between two snapshots, archives or directories
     Compare(Compare),

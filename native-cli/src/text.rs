@@ -139,7 +139,18 @@ impl Lines {
     /// # Errors
     /// Those of `out`.
     pub fn json(&mut self, out: &mut impl Write, entry: &Entry<'_>) -> io::Result<()> {
+        self.json_in(out, "", entry)
+    }
+
+    /// The same, with the name of the archive in front if it has one.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn json_in(&mut self, out: &mut impl Write, archive: &str, entry: &Entry<'_>) -> io::Result<()> {
         let mut object = Map::new();
+        if !archive.is_empty() {
+            object.insert("archive".into(), archive.into());
+        }
         put_bytes(&mut object, "path", &[b"/", entry.path].concat());
         object.insert("type".into(), entry.kind.name().into());
         object.insert("offset".into(), entry.filename.into());

@@ -47,7 +47,7 @@ pub struct Compare {
 /// `pxkit find`
 #[derive(Debug, Args)]
 pub struct Find {
-    /// The archive: a file, SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar), or a snapshot with one archive; `-` is standard input
+    /// Where to look: an archive in a file, SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar), or a snapshot with all its archives; `-` is standard input
     pub source: PathBuf,
     /// What to find: a text that stands anywhere in a path; or, with any of `*?[\\` or `/` in front, a pattern; `!` in front takes back
     #[arg(required = true)]
@@ -129,7 +129,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
     after_help = "Exit status: 0 done; 1 a command failed that did not come from a terminal; 2 the source cannot be opened."
 )]
 pub struct Shell {
-    /// The archive: a file, SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar), or a snapshot with one archive
+    /// Where to look around: an archive in a file, SNAPSHOT/ARCHIVE (host/elsa/latest/root.pxar), or a snapshot, whose archives are then
+    /// the first directories if it has several
     pub source: PathBuf,
     /// The payload file of a split archive [default: the .ppxar beside an .mpxar]
     #[arg(long, value_name = "FILE")]

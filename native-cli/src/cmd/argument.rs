@@ -46,7 +46,8 @@ fn open_with_reader(
 ) -> anyhow::Result<Single> {
     let is_file = || argument.symlink_metadata().is_ok();
     let Some(names) = argument.to_str().and_then(split_archive).filter(|_| !is_file()) else {
-        return Ok(Single { opened: Opened::file(argument, payload_input)?, stored: None });
+        let opened = Opened::file(argument, payload_input)?;
+        return Ok(Single { opened, label: String::new(), stored: None });
     };
     let text = argument.display();
     let (snapshot, archive) = names.with_context(|| format!("there is no file {text}"))?;
@@ -57,29 +58,41 @@ fn open_with_reader(
     let archive = ArchiveName::find(snapshot.manifest(), archive)?;
     let reader = Arc::new(ChunkReader::new(snapshot));
     let opened = Opened::stored(&reader, &archive, needs == Needs::Contents)?;
-    Ok(Single { opened, stored: Some((reader, archive)) })
+    Ok(Single { opened, label: String::new(), stored: Some((reader, archive)) })
 }
 
-/// As [`open()`], but a snapshot, too, if it has only one file archive.
+/// As [`open()`], but of a snapshot all its file archives, by name; at least one.
 ///
 /// # Errors
-/// Those of [`open()`]; it has none, or several.
-pub fn open_single(
+/// Those of [`open()`]; it has none.
+pub fn open_all(
     argument: &Path,
     payload_input: Option<&Path>,
     repository: &RepositoryArgs,
     key: &OpenArgs,
     needs: Needs,
-) -> anyhow::Result<Single> {
+) -> anyhow::Result<Vec<Single>> {
     let name = argument.to_str().and_then(|text| text.parse::<SnapshotName>().ok());
     let Some(name) = name.filter(|_| argument.symlink_metadata().is_err()) else {
-        return open_with_reader(argument, payload_input, repository, key, needs);
+        return Ok(vec![open_with_reader(argument, payload_input, repository, key, needs)?]);
     };
     let snapshot = open_snapshot(&name, repository, key, WithoutKey::Refuse)?;
-    let archive = single_archive(&snapshot)?;
+    if payload_input.is_some() {
+        bail!("{name} is a snapshot: its payload archives are found without --payload-input");
+    }
+    let mut archives = ArchiveName::labelled(snapshot.manifest());
+    archives.retain(|(_, name)| matches!(name, ArchiveName::Unified(_) | ArchiveName::Split { .. }));
+    if archives.is_empty() {
+        bail!("{} has no file archive", snapshot.id());
+    }
+    let is_alone = archives.len() == 1;
     let reader = Arc::new(ChunkReader::new(snapshot));
-    let opened = Opened::stored(&reader, &archive, needs == Needs::Contents)?;
-    Ok(Single { opened, stored: Some((reader, archive)) })
+    let open = |(label, archive): (String, ArchiveName)| {
+        let opened = Opened::stored(&reader, &archive, needs == Needs::Contents)?;
+        let label = if is_alone { String::new() } else { label };
+        Ok(Single { opened, label, stored: Some((reader.clone(), archive)) })
+    };
+    archives.into_iter().map(open).collect()
 }
 
 /// An archive that was opened, and where it comes from if that is a snapshot.
@@ -87,6 +100,8 @@ pub fn open_single(
 pub struct Single {
     /// The archive.
     pub opened: Opened,
+    /// What it is called among the others that were opened with it, such as `root.pxar`; empty if there are none.
+    pub label: String,
     /// The snapshot, and which archive of it that is.
     pub stored: Option<(Arc<ChunkReader>, ArchiveName)>,
 }

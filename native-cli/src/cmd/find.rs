@@ -1,4 +1,4 @@
-//! `pxkit find`: entries of an archive by their paths, from the metadata alone.
+//! `pxkit find`: entries of archives by their paths, from the metadata alone.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -7,10 +7,10 @@ use anyhow::{Context as _, bail};
 use pxkit_core::decode::{Entry, Event};
 use pxkit_core::format::{Kind, mode};
 
-use super::argument::{self, Needs};
+use super::argument::{self, Needs, Single};
 use crate::cli::Find;
 use crate::input::{EntryReader, Opened};
-use crate::report::{Outcome, Report, check_signals};
+use crate::report::{Outcome, Report, check_signals, is_broken_pipe};
 use crate::select::Search;
 use crate::text::Lines;
 
@@ -27,26 +27,49 @@ pub fn run(args: &Find) -> anyhow::Result<Outcome> {
         bail!("there is no type {unknown:?}; the letters are {TYPES}");
     }
     let search = Search::new(args.patterns.iter().map(OsString::as_os_str))?;
-    let single = argument::open_single(&args.source, None, &args.repository, &args.open, Needs::Metadata)?;
-    let Opened { name, stream, .. } = single.opened.archive()?;
+    let archives = argument::open_all(&args.source, None, &args.repository, &args.open, Needs::Metadata)?;
+    let is_alone = archives.len() == 1;
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let mut finding = Finding { args, search, types, out, lines: Lines::new() };
+    let mut finding = Finding { args, search, types, archive: String::new(), out, lines: Lines::new() };
     let report = Report::new(true);
-    let result = finding.run(EntryReader::new(stream), &report);
-    finding.out.flush().context("cannot write to standard output")?;
-    result.with_context(|| format!("cannot search {name}"))?;
-    Ok(report.finish())
+    let mut failed = 0;
+    for Single { opened, label, .. } in archives {
+        finding.archive = label;
+        let Err(error) = finding.search(opened, &report) else { continue };
+        if is_alone || check_signals().is_err() || is_unread(&error) {
+            return Err(error);
+        }
+        // What is wrong with one archive is nothing to the others.
+        report.error(format_args!("{error:#}"));
+        failed += 1;
+    }
+    Ok(if failed == 0 { report.finish() } else { Outcome::Failed })
+}
+
+/// Whether nobody reads any more what is printed.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken_pipe))
 }
 
 struct Finding<'a, W> {
     args: &'a Find,
     search: Search,
     types: String,
+    /// What the archive is called among others; empty if there are none.
+    archive: String,
     out: W,
     lines: Lines,
 }
 
 impl<W: Write> Finding<'_, W> {
+    /// Searches an archive, and prints what was found even if not all of it can be read.
+    fn search(&mut self, opened: Opened, report: &Report) -> anyhow::Result<()> {
+        let Opened { name, stream, .. } = opened.archive()?;
+        let result = self.run(EntryReader::new(stream), report);
+        self.out.flush().context("cannot write to standard output")?;
+        result.with_context(|| format!("cannot search {name}"))
+    }
+
     fn run(&mut self, mut reader: EntryReader, report: &Report) -> anyhow::Result<()> {
         let mut path = Vec::new();
         loop {
@@ -88,15 +111,20 @@ impl<W: Write> Finding<'_, W> {
             })
     }
 
+    /// Prints an entry; `path` starts with a slash. Below the name of its archive, if it has one.
     fn print(&mut self, entry: &Entry<'_>, path: &[u8]) -> io::Result<()> {
+        if self.args.json {
+            return self.lines.json_in(&mut self.out, &self.archive, entry);
+        }
+        let full = [self.archive.as_bytes(), path].concat();
+        let is_alone = self.archive.is_empty();
         if self.args.print0 {
-            self.out.write_all(path)?;
+            self.out.write_all(if is_alone { b"" } else { b"/" })?;
+            self.out.write_all(&full)?;
             return self.out.write_all(b"\0");
         }
-        if self.args.json {
-            return self.lines.json(&mut self.out, entry);
-        }
-        self.lines.long(&mut self.out, entry)
+        let below = Entry { path: &full, name_start: full.len() - entry.name().len(), ..*entry };
+        self.lines.long(&mut self.out, if is_alone { entry } else { &below })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, anyhow};
 use lru::LruCache;
-use pxkit_core::blob::{CryptMode, Manifest};
+use pxkit_core::blob::CryptMode;
 
 use super::archive::{MountedArchive, lock};
 use crate::crypt::{Keyring, WithoutKey};
@@ -178,7 +178,7 @@ impl Stock {
         if let Some(slots) = lock(&self.state).snapshots.get(snapshot).and_then(|known| known.slots.clone()) {
             return Ok(slots);
         }
-        let names = labelled(self.open_snapshot(snapshot)?.manifest());
+        let names = ArchiveName::labelled(self.open_snapshot(snapshot)?.manifest());
         let mut state = lock(&self.state);
         let State { snapshots, slots, .. } = &mut *state;
         let known = snapshots.get_mut(snapshot).ok_or_else(|| anyhow!("no such snapshot"))?;
@@ -229,64 +229,5 @@ impl Stock {
     /// How messages name the group.
     pub fn name(&self) -> String {
         self.group.to_string()
-    }
-}
-
-/// The file archives and images of a snapshot by the names that people use.
-fn labelled(manifest: &Manifest) -> Vec<(String, ArchiveName)> {
-    let mut all: Vec<(String, ArchiveName)> = Vec::new();
-    for file in &manifest.files {
-        let Ok(name) = ArchiveName::find(manifest, &file.filename) else { continue };
-        let label = match &name {
-            ArchiveName::Unified(name) => name.strip_suffix(".didx"),
-            // Once, although it has two files.
-            ArchiveName::Split { meta, .. } if *meta == file.filename => meta.strip_suffix(".didx"),
-            ArchiveName::Image(name) => name.strip_suffix(".fidx"),
-            _ => None,
-        };
-        let Some(label) = label else { continue };
-        all.push((label.to_owned(), name));
-    }
-    let taken: Vec<String> = all.iter().map(|(label, _)| label.clone()).collect();
-    for (label, _) in &mut all {
-        if let Some(base) = label.strip_suffix(".mpxar") {
-            let unified = format!("{base}.pxar");
-            if !taken.contains(&unified) {
-                *label = unified;
-            }
-        }
-    }
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use pxkit_core::blob::{BackupType, FileEntry};
-    use pxkit_core::format::Digest;
-
-    use super::*;
-
-    #[test]
-    fn archives_have_the_names_that_people_use() {
-        let mut manifest = Manifest::new(BackupType::Host, "elsa", 0);
-        let names = [
-            "root.ppxar.didx",
-            "root.mpxar.didx",
-            "old.pxar.didx",
-            "catalog.pcat1.didx",
-            "a.conf.blob",
-            "disk.img.fidx",
-            "old.mpxar.didx",
-            "old.ppxar.didx",
-        ];
-        manifest.files.extend(names.iter().map(|name| FileEntry {
-            filename: (*name).to_owned(),
-            crypt_mode: CryptMode::None,
-            size: 1,
-            csum: Digest::default(),
-        }));
-        let labels: Vec<String> = labelled(&manifest).into_iter().map(|(label, _)| label).collect();
-        assert_eq!(labels, ["disk.img", "old.mpxar", "old.pxar", "root.pxar"]);
     }
 }

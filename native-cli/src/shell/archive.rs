@@ -26,20 +26,27 @@ pub struct Name {
 #[derive(Debug)]
 pub struct Archive {
     name: String,
+    /// Its directory among other archives, such as `root.pxar`; empty if it is alone.
+    label: String,
     meta: Arc<dyn ByteSource>,
     payload: Option<Payload>,
     payload_hint: &'static str,
     archive: access::Archive,
     /// The catalog and the table in it that is this archive's root.
-    catalog: Option<(CatalogReader, u64)>,
+    catalog: Option<(Arc<CatalogReader>, u64)>,
 }
 
 impl Archive {
-    /// Takes an archive that was opened, and the catalog of its snapshot with the name that the archive has in it.
+    /// Takes an archive that was opened, the name of its directory among others (empty if there are none), and the catalog of its snapshot with the
+    /// name that the archive has in it.
     ///
     /// # Errors
     /// It is none, damaged, or a pipe.
-    pub fn open(opened: Opened, catalog: Option<(CatalogReader, &str)>) -> anyhow::Result<Self> {
+    pub fn open(
+        opened: Opened,
+        label: String,
+        catalog: Option<(Arc<CatalogReader>, String)>,
+    ) -> anyhow::Result<Self> {
         let Opened { name, stream, payload, payload_hint } = opened.archive()?;
         let Some(meta) = stream.source().cloned() else {
             bail!("{name} is a pipe; one can only look around in files and snapshots");
@@ -54,7 +61,21 @@ impl Archive {
                 _ => None,
             }
         });
-        Ok(Self { name, meta, payload, payload_hint, archive, catalog })
+        Ok(Self { name, label, meta, payload, payload_hint, archive, catalog })
+    }
+
+    /// Its directory among other archives; empty if it is alone.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// A path in it as people see it.
+    fn shown(&self, path: &[u8]) -> String {
+        if self.label.is_empty() {
+            return shown(&[b"/", path].concat());
+        }
+        let full = [b"/", self.label.as_bytes(), b"/", path].concat();
+        shown(full.strip_suffix(b"/").unwrap_or(&full))
     }
 
     /// Whether names come from a catalog.
@@ -90,7 +111,7 @@ impl Archive {
     /// There is none; those of [`Archive::find`].
     pub fn entry(&self, path: &[u8]) -> anyhow::Result<Resolved> {
         let found = self.find(path)?;
-        found.with_context(|| format!("there is no {}", shown(&[b"/", path].concat())))
+        found.with_context(|| format!("there is no {}", self.shown(path)))
     }
 
     /// Whether there is a directory at a path.
@@ -110,7 +131,7 @@ impl Archive {
             return Ok(names);
         }
         let Some(directory) = self.entry(path)?.directory else {
-            bail!("{} is no directory", shown(&[b"/", path].concat()));
+            bail!("{} is no directory", self.shown(path));
         };
         let access = self.access();
         let mut names = Vec::new();

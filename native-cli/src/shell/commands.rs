@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::archive::Archive;
+use super::archives::Archives;
 use super::path::{pattern_of, resolve, shown};
 use super::{Next, stat};
 use crate::report::Outcome;
@@ -78,10 +78,10 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "exit", usage: "", help: "Leave the shell", run: Shell::exit },
 ];
 
-/// A shell in an archive.
+/// A shell in archives.
 #[derive(Debug)]
 pub struct Shell {
-    archive: Archive,
+    archives: Archives,
     /// The current directory, from the root, without slashes at its ends.
     directory: Vec<u8>,
     /// Patterns of what is selected; later ones decide.
@@ -90,9 +90,9 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// In the root of an archive, with nothing selected.
-    pub fn new(archive: Archive) -> Self {
-        Self { archive, directory: Vec::new(), selected: Vec::new(), lines: Lines::new() }
+    /// In the root, with nothing selected.
+    pub fn new(archives: Archives) -> Self {
+        Self { archives, directory: Vec::new(), selected: Vec::new(), lines: Lines::new() }
     }
 
     /// What stands in front of a line.
@@ -100,9 +100,9 @@ impl Shell {
         format!("pxar:{} > ", shown(&[b"/", &*self.directory].concat()))
     }
 
-    /// The archive.
-    pub const fn archive(&self) -> &Archive {
-        &self.archive
+    /// What it is in.
+    pub const fn archives(&self) -> &Archives {
+        &self.archives
     }
 
     /// The current directory, from the root, without slashes at its ends.
@@ -135,7 +135,7 @@ impl Shell {
     fn cd(&mut self, arguments: &[String], _: &mut dyn Write) -> anyhow::Result<Next> {
         ensure!(arguments.len() <= 1, "usage: cd [DIRECTORY]");
         let path = arguments.first().map_or(Vec::new(), |argument| self.resolve(argument));
-        ensure!(self.archive.is_directory(&path)?, "{} is no directory", shown(&[b"/", &*path].concat()));
+        ensure!(self.archives.is_directory(&path)?, "{} is no directory", shown(&[b"/", &*path].concat()));
         self.directory = path;
         Ok(Next::Line)
     }
@@ -144,14 +144,14 @@ impl Shell {
         let here = [String::new()];
         for argument in if arguments.is_empty() { &here } else { arguments } {
             let path = self.resolve(argument);
-            if !self.archive.is_directory(&path)? {
+            if !self.archives.is_directory(&path)? {
                 writeln!(out, "{}", shown(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))?;
                 continue;
             }
             if arguments.len() > 1 {
                 writeln!(out, "{}:", shown(&[b"/", &*path].concat()))?;
             }
-            for name in self.archive.list(&path)? {
+            for name in self.archives.list(&path)? {
                 writeln!(out, "{}{}", shown(&name.name), if name.is_dir { "/" } else { "" })?;
             }
         }
@@ -162,7 +162,7 @@ impl Shell {
         ensure!(!arguments.is_empty(), "usage: stat PATH...");
         for argument in arguments {
             let path = self.resolve(argument);
-            let found = self.archive.entry(&path)?;
+            let found = self.archives.entry(&path)?;
             stat::write(out, &mut self.lines, &path, &found.node)?;
         }
         Ok(Next::Line)
@@ -183,7 +183,7 @@ impl Shell {
         Ok(Next::Line)
     }
 
-    /// Visits what matches below the current directory.
+    /// Visits what matches below the current directory; patterns are tied to the root of an archive.
     fn search(
         &self,
         patterns: &[&String],
@@ -191,10 +191,10 @@ impl Shell {
     ) -> anyhow::Result<()> {
         let search = Search::new(patterns.iter().map(|pattern| OsStr::new(pattern.as_str())))?;
         let mut full = Vec::new();
-        self.archive.walk(&self.directory, &mut |path, is_dir| {
+        self.archives.walk(&self.directory, &mut |path, is_dir| {
             full.clear();
             full.push(b'/');
-            full.extend_from_slice(path);
+            full.extend_from_slice(self.archives.inside(path));
             if search.finds(&full, is_dir) { visit(path) } else { Ok(()) }
         })
     }
@@ -203,8 +203,8 @@ impl Shell {
         ensure!(!arguments.is_empty(), "usage: select PATH...");
         for argument in arguments {
             let path = self.resolve(argument);
-            self.archive.entry(&path)?;
             ensure!(!path.is_empty(), "the root is everything: that is what restore is for");
+            self.archives.entry(&path)?;
             self.add(pattern_of(&path));
         }
         Ok(Next::Line)
@@ -283,7 +283,7 @@ impl Shell {
         patterns: &[OsString],
         overwrites: bool,
     ) -> anyhow::Result<Next> {
-        match self.archive.restore(Path::new(target), patterns, overwrites)? {
+        match self.archives.restore(Path::new(target), patterns, overwrites)? {
             Outcome::Complete => Ok(Next::Line),
             _ => bail!("not everything was restored"),
         }

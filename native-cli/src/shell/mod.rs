@@ -1,10 +1,11 @@
-//! A shell inside an archive: look around, select, restore.
+//! A shell inside of archives: look around, select, restore.
 //!
 //! [`Shell`] knows the commands and where one is; it gets lines, and writes to whatever it is given. [`Archive`] answers what is in a directory, from the
-//! catalog if there is one for this archive, else from its metadata. [`run`] reads lines, from a terminal with editing, history and completion
+//! catalog if there is one for this archive, else from its metadata. [`Archives`] has those of a snapshot side by side. [`run`] reads lines, from a terminal with editing, history and completion
 //! (`terminal`), else as they come.
 
 mod archive;
+mod archives;
 mod commands;
 mod path;
 mod stat;
@@ -15,6 +16,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use anyhow::Context as _;
 
 pub use archive::{Archive, Name, open_catalog};
+pub use archives::Archives;
 pub use commands::{COMMANDS, Shell};
 
 use crate::report::{Interrupted, Outcome, check_signals, forget_interrupt, is_broken_pipe};
@@ -33,8 +35,8 @@ pub enum Next {
 ///
 /// # Errors
 /// Standard input cannot be read, or the end by SIGTERM.
-pub fn run(archive: Archive) -> anyhow::Result<Outcome> {
-    let mut shell = Shell::new(archive);
+pub fn run(archives: Archives) -> anyhow::Result<Outcome> {
+    let mut shell = Shell::new(archives);
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         return terminal::run(shell).map(|()| Outcome::Complete);
     }

@@ -105,7 +105,7 @@ impl Completer for Assistant {
             .map_or(("", &*word), |(above, name)| (if above.is_empty() { "/" } else { above }, name));
         let above = &word[..word.len() - name.len()];
         let path = resolve(shell.directory(), directory.as_bytes());
-        let names = shell.archive().list(&path).unwrap_or_default();
+        let names = shell.archives().list(&path).unwrap_or_default();
         let pairs = names.into_iter().filter_map(|entry| {
             // What is no text cannot be typed.
             let text = String::from_utf8(entry.name).ok().filter(|text| text.starts_with(name))?;

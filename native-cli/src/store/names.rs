@@ -206,6 +206,34 @@ impl ArchiveName {
         let names: Vec<&str> = manifest.files.iter().map(|file| &*file.filename).collect();
         bail!("{name} is not in the snapshot, which has {}", names.join(", "));
     }
+
+    /// The file archives and images of a snapshot by the names that people use, such as `root.pxar`, in their order.
+    pub fn labelled(manifest: &Manifest) -> Vec<(String, Self)> {
+        let mut all: Vec<(String, Self)> = Vec::new();
+        for file in &manifest.files {
+            let Ok(name) = Self::find(manifest, &file.filename) else { continue };
+            let label = match &name {
+                Self::Unified(name) => name.strip_suffix(".didx"),
+                // Once, although it has two files.
+                Self::Split { meta, .. } if *meta == file.filename => meta.strip_suffix(".didx"),
+                Self::Image(name) => name.strip_suffix(".fidx"),
+                _ => None,
+            };
+            let Some(label) = label else { continue };
+            all.push((label.to_owned(), name));
+        }
+        let taken: Vec<String> = all.iter().map(|(label, _)| label.clone()).collect();
+        for (label, _) in &mut all {
+            if let Some(base) = label.strip_suffix(".mpxar") {
+                let unified = format!("{base}.pxar");
+                if !taken.contains(&unified) {
+                    *label = unified;
+                }
+            }
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
 }
 
 /// The name of a file in the manifest, with the extension that says how it is stored.
@@ -279,6 +307,23 @@ mod tests {
         assert_eq!(found("c.log"), ArchiveName::Blob("c.log.blob".into()));
         assert_eq!(found("catalog.pcat1"), ArchiveName::Stream("catalog.pcat1.didx".into()));
         assert_eq!(found("index.json"), ArchiveName::Manifest);
+    }
+
+    #[test]
+    fn archives_have_the_names_that_people_use() {
+        let manifest = manifest(&[
+            "root.ppxar.didx",
+            "root.mpxar.didx",
+            "old.pxar.didx",
+            "catalog.pcat1.didx",
+            "a.conf.blob",
+            "disk.img.fidx",
+            "old.mpxar.didx",
+            "old.ppxar.didx",
+        ]);
+        let labels: Vec<String> =
+            ArchiveName::labelled(&manifest).into_iter().map(|(label, _)| label).collect();
+        assert_eq!(labels, ["disk.img", "old.mpxar", "old.pxar", "root.pxar"]);
     }
 
     #[test]

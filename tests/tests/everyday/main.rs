@@ -4,6 +4,7 @@ mod compare;
 mod count;
 mod find;
 mod recheck;
+mod several;
 mod shell;
 mod snapshots;
 mod terminal;

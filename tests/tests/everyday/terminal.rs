@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use pxkit_tests::cli;
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::golden;
+use pxkit_tests::large::{self, Size, Sparse};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::META;
@@ -22,7 +23,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(home: &Scratch) -> Self {
+    fn new(home: &Scratch, source: &str) -> Self {
         let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&screen).expect("a terminal");
         unlockpt(&screen).expect("a terminal");
@@ -30,7 +31,7 @@ impl Session {
         let terminal: OwnedFd = File::options().read(true).write(true).open(name).expect("a terminal").into();
         let copy = || terminal.try_clone().expect("a descriptor");
         // A session of its own, whose terminal this is, so that Ctrl-C comes as a signal.
-        let mut command = cli::shell("exec setsid --ctty --wait \"$PXKIT\" shell \"$1\"", &[&META]);
+        let mut command = cli::shell("exec setsid --ctty --wait \"$PXKIT\" shell \"$1\"", &[&source]);
         command.env("PBS_REPOSITORY", golden::path("datastore")).env("TERM", "xterm");
         command.env("XDG_STATE_HOME", home.path());
         let child = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().expect("the program runs");
@@ -71,7 +72,7 @@ impl Session {
 #[test]
 fn lines_are_edited_completed_and_remembered() {
     let home = Scratch::new();
-    let mut session = Session::new(&home);
+    let mut session = Session::new(&home, META);
     session.sees("pxar:/ > ");
     // A command and a path, completed; the only one that is left is taken.
     session.types("sta\tdir2/new\t");
@@ -101,7 +102,7 @@ fn lines_are_edited_completed_and_remembered() {
     // The next one remembers.
     let history = fs::read_to_string(home.join("pxkit/shell-history")).expect("a history");
     assert!(history.contains("cd dir2/"), "{history}");
-    let mut session = Session::new(&home);
+    let mut session = Session::new(&home, META);
     session.sees("pxar:/ > ");
     session.types("\x1b[A\x1b[A\x1b[A\x1b[A");
     session.sees("cd dir2/");
@@ -109,5 +110,31 @@ fn lines_are_edited_completed_and_remembered() {
     session.sees("pxar:/dir2 > ");
     // The end of the input is an end, too.
     session.types("\x04");
+    session.ends();
+}
+
+#[test]
+fn ctrl_c_ends_the_command_and_not_the_shell() {
+    let home = Scratch::new();
+    let archive = home.join("large.mpxar");
+    let size = Size { entries: 50_000, contents: 0, seed: 1 };
+    let create = |path| Sparse::new(File::create(path).expect("a file"));
+    let (mut meta, mut payload) = (create(archive.clone()), create(home.join("large.ppxar")));
+    large::split(size, &mut meta, &mut payload).expect("an archive");
+    meta.finish().and_then(|()| payload.finish()).expect("an archive");
+    let mut session = Session::new(&home, archive.to_str().expect("text"));
+    session.sees("pxar:/ > ");
+    // More than a terminal holds that nobody looks at: the command is still at it when Ctrl-C comes.
+    session.types("find '*'\r");
+    session.sees("\n/");
+    session.types("\x03");
+    let printed = session.sees("interrupted");
+    assert!(printed.lines().count() < 40_000, "{} lines", printed.lines().count());
+    session.sees("pxar:/ > ");
+    // Nothing of it is left for the next command.
+    session.types("pwd\r");
+    session.sees("\r\n/\r\n");
+    session.sees("pxar:/ > ");
+    session.types("exit\r");
     session.ends();
 }
