@@ -7,6 +7,7 @@ mod backup;
 mod commands;
 mod config;
 mod connect;
+mod everyday;
 mod faults;
 mod golden;
 mod inspect;

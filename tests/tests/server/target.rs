@@ -88,6 +88,13 @@ impl Place {
         format!("host/{}", self.id)
     }
 
+    /// A variable of the environment that leads to the server.
+    #[track_caller]
+    pub fn variable(&self, name: &str) -> &str {
+        let found = self.environment.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| &**value).unwrap_or_else(|| panic!("{name} is not set"))
+    }
+
     /// The program in this directory, with this server.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = cli::command();
