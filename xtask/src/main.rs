@@ -6,6 +6,7 @@ mod browser;
 mod compare;
 mod curves;
 mod demo;
+mod dist;
 mod inspect;
 mod measure;
 mod million;
@@ -38,6 +39,8 @@ Usage: cargo xtask COMMAND [OPTION...]
   web                   build the inspector into target/inspector, and tell its size
       --debug               quickly, into target/inspector-debug
       --serve               build it with Trunk instead, serve it, and again when it changes (further options are Trunk's)
+  dist                  build what is given away into target/dist: a static program, an archive with it, a Debian package
+      --check               install the package in a bare Debian and run it there, also by systemd's timer
   browser               test the inspector in Chromium
       --debug               with a debug build
       --files WORD          only the files of tests with WORD in their name
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(args),
         Some("curves") => curves::run(args),
         Some("plots") => curves::plot(args),
+        Some("dist") => dist::run(args),
         Some("browser") => browser::run(args),
         Some("web") => web::run(args),
         Some("million") => million::run(args),

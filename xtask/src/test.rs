@@ -161,7 +161,7 @@ fn core_alone() -> Result<Outcome> {
 /// What needs the toolchain for the browser, if it is there.
 fn with_wasm(work: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
     match tools::wasm_target()? {
-        Some(reason) => Ok(Outcome::Skipped(reason.to_owned())),
+        Some(reason) => Ok(Outcome::Skipped(reason)),
         None => work(),
     }
 }

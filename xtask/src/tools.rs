@@ -18,6 +18,9 @@ pub struct Tool {
 pub const MDBOOK: Tool =
     Tool { name: "mdbook", version: "0.5.4", path: None, options: &["--no-default-features"] };
 pub const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", path: None, options: &[] };
+/// It compresses with the system's xz.
+pub const CARGO_DEB: Tool =
+    Tool { name: "cargo-deb", version: "3.8.0", path: None, options: &["--no-default-features"] };
 pub const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", path: None, options: &[] };
 /// At the version of the crate `wasm-bindgen` that the inspector is built with.
 pub const WASM_BINDGEN: Tool =
@@ -173,27 +176,30 @@ pub fn apt_update() -> bool {
 }
 
 /// Makes sure that the toolchain can build for the browser; the answer is the reason why it cannot.
-pub fn wasm_target() -> Result<Option<&'static str>> {
-    if has_wasm_target()? {
+pub fn wasm_target() -> Result<Option<String>> {
+    target("wasm32-unknown-unknown")
+}
+
+/// Makes sure that the toolchain has a target, with rustup; the answer is the reason why it has not.
+pub fn target(triple: &str) -> Result<Option<String>> {
+    if has_target(triple)? {
         return Ok(None);
     }
     let mut add = Command::new("rustup");
-    add.args(["target", "add", "wasm32-unknown-unknown"]);
-    if shell::run(&mut add).is_ok() && has_wasm_target()? {
+    add.args(["target", "add", triple]).current_dir(paths::root());
+    if shell::run(&mut add).is_ok() && has_target(triple)? {
         return Ok(None);
     }
-    Ok(Some(
-        "the toolchain lacks the target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown)",
-    ))
+    Ok(Some(format!("the toolchain lacks the target {triple} (rustup target add {triple})")))
 }
 
-fn has_wasm_target() -> Result<bool> {
+fn has_target(triple: &str) -> Result<bool> {
     let found = shell::output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(paths::root()))?;
     if !found.status.success() {
         bail!("rustc --print sysroot failed");
     }
     let sysroot = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim());
-    Ok(sysroot.join("lib/rustlib/wasm32-unknown-unknown/lib").exists())
+    Ok(sysroot.join("lib/rustlib").join(triple).join("lib").exists())
 }
 
 /// Whether rustup has a nightly toolchain; it is never installed from here.

@@ -7,36 +7,42 @@ use pxkit_tests::cli::{self, Run};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::{pxkit, skip};
 
-const COMMANDS: [&str; 16] = [
-    "create",
-    "list",
-    "dump",
-    "extract",
-    "backup",
-    "restore",
-    "files",
-    "catalog",
-    "snapshots",
-    "forget",
-    "prune",
-    "gc",
-    "verify",
-    "status",
-    "completions",
-    "man-pages",
-];
+/// Every command with those below it, as words; the first is pxkit itself.
+fn commands() -> Vec<Vec<String>> {
+    let mut found = vec![Vec::new()];
+    let mut at = 0;
+    while let Some(above) = found.get(at).cloned() {
+        let help = help(&above);
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        // Descriptions that are wrapped go on further to the right.
+        let lines = listed.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+        for name in lines.filter_map(|line| line.split_whitespace().next()) {
+            found.push([&above[..], &[name.to_owned()]].concat());
+        }
+        at += 1;
+    }
+    assert!(found.len() > 45, "{found:?}");
+    found
+}
+
+fn help(command: &[String]) -> String {
+    let mut run = cli::command();
+    run.args(command).arg("--help");
+    Run::of(run).succeeds().text().to_owned()
+}
 
 /// The long options that `--help` of a command tells.
-fn options(command: &str) -> BTreeSet<String> {
-    let run = pxkit![command, "--help"].succeeds();
-    let words = run.text().split(|c: char| c.is_whitespace() || c == ',' || c == '`' || c == '[');
+fn options(command: &[String]) -> BTreeSet<String> {
+    let help = help(command);
+    let words = help.split(|c: char| c.is_whitespace() || c == ',' || c == '`' || c == '[');
     let options = words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned);
     options.collect()
 }
 
 #[test]
 fn completions_know_every_option() {
-    let all: BTreeSet<_> = COMMANDS.iter().flat_map(|command| options(command)).collect();
+    let commands = commands();
+    let all: BTreeSet<_> = commands.iter().flat_map(|command| options(command)).collect();
     assert!(all.contains("--payload-output") && all.contains("--files-from"), "{all:?}");
     for shell in ["bash", "zsh", "fish"] {
         let run = pxkit!["completions", shell].succeeds();
@@ -45,7 +51,7 @@ fn completions_know_every_option() {
             let name = if shell == "fish" { option.trim_start_matches('-') } else { option };
             assert!(run.text().contains(name), "{shell}: {option}");
         }
-        assert!(COMMANDS.iter().all(|command| run.text().contains(command)), "{shell}");
+        assert!(commands.iter().flatten().all(|command| run.text().contains(command)), "{shell}");
         let check = match shell {
             "fish" => "fish --no-execute",
             other => &format!("{other} -n"),
@@ -67,11 +73,18 @@ fn man_pages_tell_every_option() {
     let pages = scratch.join("new/man1");
     pxkit!["man-pages", &pages].succeeds();
     assert!(fs::read_to_string(pages.join("pxkit.1")).unwrap().contains("Exit status"));
-    for command in COMMANDS {
-        let page = fs::read_to_string(pages.join(format!("pxkit-{command}.1"))).unwrap().replace('\\', "");
+    let commands = commands();
+    for command in &commands {
+        let name = [&["pxkit".to_owned()], &command[..]].concat().join("-");
+        let page = fs::read_to_string(pages.join(format!("{name}.1"))).unwrap().replace('\\', "");
         for option in options(command) {
-            assert!(page.contains(&option), "{command}: {option}");
+            assert!(page.contains(&option), "{name}: {option}");
         }
     }
+    assert_eq!(
+        fs::read_dir(&pages).unwrap().count(),
+        commands.len(),
+        "a page for each command, and no other"
+    );
     pxkit!["man-pages", "/proc/nowhere"].fails(2, &["/proc/nowhere"]);
 }
