@@ -40,6 +40,8 @@ impl std::error::Error for Interrupted {}
 
 /// The signal that asked the program to end, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+/// Signals are watched.
+static WATCHING: AtomicBool = AtomicBool::new(false);
 /// Whether a signal has come, so that the next one ends the program.
 static IS_SECOND: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
@@ -50,11 +52,11 @@ static IS_SECOND: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// The handlers cannot be set.
 pub fn watch_signals() -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
-    static WATCHING: AtomicBool = AtomicBool::new(false);
     // Handlers add up, and a process that extracts many archives would call all of them.
     if WATCHING.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
+    BY_DEFAULT.store(false, Ordering::Relaxed);
     let second = &*IS_SECOND;
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal finds the flag unset, the second one ends the program.
@@ -63,6 +65,65 @@ pub fn watch_signals() -> io::Result<()> {
         signal_hook::flag::register_usize(signal, SIGNAL.clone(), signal as usize)?;
     }
     Ok(())
+}
+
+/// Signals end the program as they do any other, until they are watched or held.
+static BY_DEFAULT: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+/// A signal that came while signals were held.
+static HELD: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// Signals do not end the program while this lives, but right after.
+#[derive(Debug)]
+pub struct HeldSignals(());
+
+impl HeldSignals {
+    /// From now on. If signals are watched, nothing changes.
+    ///
+    /// # Errors
+    /// The system refuses handlers.
+    pub fn begin() -> io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        static READY: AtomicBool = AtomicBool::new(false);
+        if !READY.swap(true, Ordering::Relaxed) {
+            for signal in [SIGINT, SIGTERM] {
+                signal_hook::flag::register_conditional_default(signal, BY_DEFAULT.clone())?;
+                signal_hook::flag::register_usize(signal, HELD.clone(), signal as usize)?;
+            }
+        }
+        BY_DEFAULT.store(false, Ordering::Relaxed);
+        Ok(Self(()))
+    }
+
+    /// Waits until something can be read; `false` if a signal came before.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn wait_readable(&self, file: &impl AsFd) -> io::Result<bool> {
+        let a_while = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        loop {
+            if HELD.load(Ordering::Relaxed) != 0 || check_signals().is_err() {
+                return Ok(false);
+            }
+            match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&a_while)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                result => return Ok(result.map(|_| true)?),
+            }
+        }
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let signal = HELD.swap(0, Ordering::Relaxed);
+        if WATCHING.load(Ordering::Relaxed) {
+            return;
+        }
+        BY_DEFAULT.store(true, Ordering::Relaxed);
+        if signal != 0 {
+            // Nothing is left to be done if this fails: it ends the program.
+            let _ = signal_hook::low_level::emulate_default_handler(signal as i32);
+        }
+    }
 }
 
 /// Forgets that SIGINT ended some work, for programs with which that is not the end.

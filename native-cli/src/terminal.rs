@@ -8,7 +8,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::report::{Interrupted, wait_readable};
+use crate::report::{HeldSignals, Interrupted, check_signals};
 use crate::secret::SecretText;
 
 /// Longest passphrase that is typed, in bytes.
@@ -30,9 +30,11 @@ pub fn read_passphrase(prompt: &str) -> anyhow::Result<SecretText> {
         err.write_all(text.as_bytes()).and_then(|()| err.flush())
     };
     let typed = {
+        // A signal that ended the program now would leave the terminal silent.
+        let held = HeldSignals::begin().context("cannot hold signals")?;
         let _silent = Silent::begin().context("cannot turn off the echo of the terminal")?;
         ask(prompt).context("cannot ask for the passphrase")?;
-        read_line()
+        read_line(&held)
     };
     // The line break was not echoed either. Nobody is asked if this fails.
     let _ = ask("\n");
@@ -85,14 +87,17 @@ impl Drop for Silent {
 }
 
 /// Reads up to the end of a line; `None` if the person gave up.
-fn read_line() -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+fn read_line(held: &HeldSignals) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
     const INTERRUPT: u8 = 3;
     const END: u8 = 4;
     const ERASE_LINE: u8 = 21;
     let mut line = Zeroizing::new(Vec::with_capacity(MOST));
     loop {
         let stdin = io::stdin();
-        wait_readable(&stdin).context("cannot wait for the passphrase")?;
+        if !held.wait_readable(&stdin).context("cannot wait for the passphrase")? {
+            check_signals()?;
+            bail!("ended by a signal");
+        }
         let mut byte = Zeroizing::new([0]);
         // Not by the buffer of the standard library, which nobody wipes.
         match rustix::io::read(stdin.as_fd(), &mut *byte).context("cannot read the passphrase")? {

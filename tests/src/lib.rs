@@ -26,6 +26,7 @@ pub mod recode;
 pub mod skip;
 pub mod snapshots;
 pub mod streams;
+pub mod terminal;
 pub mod traps;
 pub mod tree;
 pub mod windows;

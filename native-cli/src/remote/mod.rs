@@ -14,6 +14,7 @@ mod login;
 mod manage;
 mod net;
 mod previous;
+mod proxy;
 mod reader;
 mod session;
 mod speed;

@@ -15,7 +15,9 @@ use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::error::end_of;
 use super::limit::{Limited, Limits};
+use super::proxy::Proxy;
 use super::tls::{self, Verifier};
 use super::{Access, Lost};
 use crate::report::check_signals;
@@ -108,6 +110,7 @@ pub(super) struct Dialer {
     tls: TlsConnector,
     verifier: Arc<Verifier>,
     limits: Limits,
+    proxy: Option<Proxy>,
 }
 
 impl fmt::Debug for Dialer {
@@ -126,7 +129,7 @@ impl Dialer {
         let name = ServerName::try_from(host.clone())
             .map_err(|_| anyhow!("{host} is neither the name of a host nor an address"))?;
         let (tls, limits) = (TlsConnector::from(config), Limits::new(access.rate));
-        Ok(Self { authority, host, port, name, tls, verifier, limits })
+        Ok(Self { authority, host, port, name, tls, verifier, limits, proxy: Proxy::from_environment()? })
     }
 
     /// Connects; tries again where that may help.
@@ -145,12 +148,29 @@ impl Dialer {
     }
 
     async fn try_dial(&self) -> anyhow::Result<Stream> {
-        let lost = |why: String| Lost::new(format!("cannot reach the server {}: {why}", self.authority));
-        let stream = timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port)))
-            .await
-            .map_err(|_| lost("no answer within 10 seconds".into()))?
-            .map_err(|error| lost(error.to_string()))?;
+        let authority = &self.authority;
+        let way = match &self.proxy {
+            Some(Proxy { host, port, .. }) => format!("{authority} through the proxy {host}, port {port}"),
+            None => authority.clone(),
+        };
+        let lost = |why: String| Lost::new(format!("cannot reach the server {way}: {why}"));
+        let slow = || lost("no answer within 10 seconds".into());
+        let (host, port) = match &self.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&self.host, self.port),
+        };
+        let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await;
+        let mut stream = stream.map_err(|_| slow())?.map_err(|error| lost(error.to_string()))?;
         set_options(&stream).map_err(|error| lost(error.to_string()))?;
+        if let Some(proxy) = &self.proxy {
+            let tunnel = timeout(CONNECT, proxy.tunnel(stream, authority)).await;
+            stream =
+                tunnel.map_err(|_| slow())?.map_err(|error| match error.downcast_ref::<hyper::Error>() {
+                    Some(broken) => lost(end_of(broken)).into(),
+                    // What it says now it will say again.
+                    None => error.context(format!("cannot reach the server {way}")),
+                })?;
+        }
         let stream = Limited::new(stream, &self.limits);
         let shaken = timeout(CONNECT, self.tls.connect(self.name.clone(), stream))
             .await

@@ -296,6 +296,24 @@ fn b44_too_many_archives() {
     assert!(place.server().log().is_empty());
 }
 
+/// A rate holds in both directions, and is told in what people write.
+#[test]
+fn rates_hold() {
+    let Some(place) = Place::special("rate", quick()) else { return };
+    write(&place.tree().join("large"), &noise(70, 6 << 20));
+    let least = |seconds: f64, args: &[&str]| {
+        let start = std::time::Instant::now();
+        place.run(args).exits(0);
+        assert!(start.elapsed().as_secs_f64() >= seconds, "{args:?} took {:?}", start.elapsed());
+    };
+    // 6 MiB that cannot be compressed, of which a burst of 1 MiB goes at once.
+    let rate = ["--rate", "3MiB", "--burst", "1MiB"];
+    least(1.3, &place.backup_args(&rate));
+    let latest = format!("{}/latest", place.group());
+    least(1.3, &[&["restore", &latest, "root.pxar", "out", "--quiet"][..], &rate].concat());
+    place.run(&["snapshots", "--rate", "fast"]).exits(64);
+}
+
 /// 49: a refusal of the server ends all, and nothing stays.
 #[test]
 fn b49_an_error_undoes_everything() {

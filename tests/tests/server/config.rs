@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use pxkit_tests::pbs::Options;
 
+use pxkit_tests::terminal::Session;
+
 use crate::target::{Place, noise, write};
 
 fn quick() -> Options {
@@ -64,6 +66,26 @@ fn b05_a_token_needs_a_secret() {
     let run = place.finish(command).exits(2);
     assert!(run.err.contains("PBS_PASSWORD"), "{}", run.err);
     assert!(place.server().log().is_empty());
+}
+
+/// Whoever has no password in the environment is asked, if he sits at a terminal, and nobody sees what he types.
+#[test]
+fn passwords_are_asked_for() {
+    let Some(mut place) = Place::special("passwords", quick()) else { return };
+    let user = place.server().user().clone();
+    place.become_user(&user);
+    let session = |place: &Place, typed: &str| {
+        let mut command = place.command(&["snapshots"]);
+        command.env_remove("PBS_PASSWORD");
+        let mut session = Session::new(command);
+        let question = format!("Password of {} at 127.0.0.1: ", user.auth_id);
+        session.answer(&question, format!("{typed}\n").as_bytes());
+        session.end()
+    };
+    let (run, screen) = session(&place, &user.secret);
+    assert!(!screen.contains(&user.secret) && !run.err.contains(&user.secret), "{screen}{}", run.err);
+    run.exits(0);
+    session(&place, "another one").0.fails(2, &["401"]);
 }
 
 /// 48.

@@ -12,6 +12,7 @@ mod faults;
 mod golden;
 mod inspect;
 mod manage;
+mod proxy;
 mod raw;
 mod reader;
 mod rules;
