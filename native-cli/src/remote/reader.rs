@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use pxkit_core::blob::{FileEntry, Frame, MAX_ENCODED_SIZE, MAX_PLAIN_SIZE, Manifest, SEALED_HEADER_SIZE};
@@ -9,6 +10,7 @@ use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex, INDEX_HEADER_SIZE};
 use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::sleep;
 
 use super::session::{Protocol, Session};
 use super::{Refused, Remote};
@@ -42,6 +44,14 @@ pub(super) fn snapshot_params(
     params
 }
 
+/// How often it is tried to read a snapshot that is locked, all in all for two seconds.
+const LOCKED: u32 = 10;
+
+fn is_locked(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref::<Refused>();
+    refused.is_some_and(|refused| refused.status == 400 && refused.text.contains("while reading snapshot"))
+}
+
 /// A session in which one snapshot is read.
 #[derive(Debug)]
 pub(super) struct Reading {
@@ -54,7 +64,17 @@ pub(super) struct Reading {
 impl Reading {
     pub async fn open(remote: &Remote, namespace: &Namespace, id: &SnapshotId) -> anyhow::Result<Self> {
         let params = snapshot_params(&remote.api().address().store, namespace, id);
-        let session = Session::open(remote.api(), Protocol::Reader, &params).await?;
+        let mut waits = 0;
+        let session = loop {
+            match Session::open(remote.api(), Protocol::Reader, &params).await {
+                // The lock of whoever made it goes a moment after its last request.
+                Err(error) if is_locked(&error) && waits < LOCKED => {
+                    waits += 1;
+                    sleep(Duration::from_millis(200)).await;
+                }
+                session => break session?,
+            }
+        };
         Ok(Self { session, readable: Mutex::default(), slots: Semaphore::new(IN_FLIGHT) })
     }
 

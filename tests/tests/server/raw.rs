@@ -133,6 +133,17 @@ impl Raw {
         json["data"].clone()
     }
 
+    /// Asks for a session until the lock of the one before is gone, which goes with its connection.
+    pub fn upgrade_patiently(server: &Server, call: &str, protocol: &str) -> Session {
+        loop {
+            match Self::new(server, server.token()).upgrade(call, protocol) {
+                Ok(session) => return session,
+                Err((_, why)) if why.contains("lock") => std::thread::yield_now(),
+                Err(refusal) => panic!("{refusal:?}"),
+            }
+        }
+    }
+
     /// Asks for a session; the refusal if there is one.
     pub fn upgrade(self, call: &str, protocol: &str) -> Result<Session, (u16, String)> {
         self.upgrade_with(call, &format!("connection: upgrade\r\nupgrade: {protocol}\r\n"))

@@ -188,14 +188,30 @@ fn b68_the_latest() {
     assert!(times.is_sorted() && times.len() == 4, "{times:?}");
 }
 
+/// The lock of a backup may outlive it by a moment; whoever reads then waits for it, but not for ever.
+#[test]
+fn locked_snapshots_are_waited_for() {
+    let Some(place) = Place::special("locked", quick()) else { return };
+    place.backup(&[]).exits(0);
+    let locked =
+        || Action::Fail(400, "while reading snapshot \"x\": unable to acquire shared snapshot lock".into());
+    for nth in [1, 2] {
+        place.server().inject(Rule::new(locked()).on("GET /api2/json/reader").nth(nth));
+    }
+    place.restores(&[]);
+    place.server().inject(Rule::new(locked()).on("GET /api2/json/reader"));
+    let latest = format!("{}/latest", place.group());
+    let run = place.run(&["restore", &latest, "root.pxar", "never", "--quiet"]).exits(2);
+    assert!(run.err.contains("shared snapshot lock"), "{}", run.err);
+}
+
 /// 69.
 #[test]
 fn b69_forget_while_it_is_read() {
     let Some(place) = Place::special("b69", quick()) else { return };
     place.backup(&["--backup-time", "1700000000"]).exits(0);
     let call = format!("GET /api2/json/reader?{}", query("host", &place.id, 1_700_000_000));
-    let raw = Raw::new(place.server(), place.server().token());
-    let session = raw.upgrade(&call, "proxmox-backup-reader-protocol-v1").expect("a session");
+    let session = Raw::upgrade_patiently(place.server(), &call, "proxmox-backup-reader-protocol-v1");
     let name = format!("{}/2023-11-14T22:13:20Z", place.group());
     let run = place.run(&["forget", &name]).exits(2);
     assert!(run.err.contains("in use"), "{}", run.err);

@@ -23,14 +23,7 @@ fn start() -> Server {
 
 fn backup(server: &Server, id: &str, time: i64) -> Session {
     let call = format!("GET /api2/json/backup?{}", query("host", id, time));
-    loop {
-        match Raw::new(server, server.token()).upgrade(&call, BACKUP) {
-            Ok(session) => return session,
-            // The lock of the session before goes with its connection.
-            Err((_, why)) if why.contains("group lock") => std::thread::yield_now(),
-            Err(refusal) => panic!("{refusal:?}"),
-        }
-    }
+    Raw::upgrade_patiently(server, &call, BACKUP)
 }
 
 fn refused(server: &Server, user: &User, path: &str, protocol: &str) -> (u16, String) {
@@ -94,9 +87,7 @@ fn the_transcripts() {
 
     let reader = || {
         let call = format!("GET /api2/json/reader?{}", query("host", "elsa", TIME));
-        Raw::new(&server, server.token())
-            .upgrade(&call, READER)
-            .unwrap_or_else(|refusal| panic!("{refusal:?}"))
+        Raw::upgrade_patiently(&server, &call, READER)
     };
     let session = reader();
     let chunk = |digest: &str| session.call("GET", &format!("/chunk?digest={digest}"));

@@ -26,21 +26,20 @@ pub(super) struct LocalIndex {
 }
 
 impl LocalIndex {
-    /// Begins the index `name` in the directory of a snapshot.
+    /// Begins the index `name` of this kind, `didx` or `fidx`, in the directory of a snapshot.
     pub fn create(
         disk: &Disk,
         directory: &Path,
-        name: &str,
+        (name, kind): (&str, &str),
         now: i64,
         durable: bool,
     ) -> anyhow::Result<Self> {
         let target = directory.join(name);
         let is_stem = |stem: &str| !stem.is_empty() && crate::store::id::is_safe(stem);
-        let Some((stem, kind)) =
-            name.rsplit_once('.').filter(|(stem, kind)| is_stem(stem) && matches!(*kind, "didx" | "fidx"))
+        let Some((stem, _)) = name.rsplit_once('.').filter(|(stem, ending)| is_stem(stem) && *ending == kind)
         else {
             bail!(
-                "`{name}` is no name of an index: expected letters, digits, '_', '.' and '-', and .didx or .fidx at the end"
+                "`{name}` is no name of an index: expected letters, digits, '_', '.' and '-', and .{kind} at the end"
             );
         };
         if target.exists() {

@@ -173,6 +173,12 @@ impl Session {
         Ok(())
     }
 
+    fn new_index(&self, name: &str, kind: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
+        let durable = self.store.sync == SyncLevel::File;
+        let index = LocalIndex::create(&self.store.disk, &self.directory, (name, kind), self.began, durable)?;
+        Ok(Box::new(index))
+    }
+
     /// Removes what was made; `Ok` if nothing is left.
     fn undo(&mut self) -> anyhow::Result<()> {
         if self.unfinished {
@@ -245,13 +251,11 @@ impl Backup for Session {
     }
 
     fn index(&self, name: &str) -> anyhow::Result<Box<dyn IndexWriter>> {
-        let durable = self.store.sync == SyncLevel::File;
-        let index = LocalIndex::create(&self.store.disk, &self.directory, name, self.began, durable)?;
-        Ok(Box::new(index))
+        self.new_index(name, "didx")
     }
 
     fn image(&self, name: &str, _: Option<u64>) -> anyhow::Result<Box<dyn IndexWriter>> {
-        self.index(name)
+        self.new_index(name, "fidx")
     }
 
     fn blob(&self, name: &str, encoded: &[u8]) -> anyhow::Result<()> {
