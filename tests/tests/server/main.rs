@@ -4,12 +4,14 @@
 //! `PXKIT_TEST_REPOSITORY`, `PXKIT_TEST_PASSWORD` and `PXKIT_TEST_FINGERPRINT` name a real server to run against.
 
 mod backup;
+mod chunks;
 mod commands;
 mod config;
 mod connect;
 mod everyday;
 mod faults;
 mod golden;
+mod images;
 mod inspect;
 mod manage;
 mod proxy;
