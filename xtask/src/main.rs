@@ -41,6 +41,7 @@ Usage: cargo xtask COMMAND [OPTION...]
       --serve               build it with Trunk instead, serve it, and again when it changes (further options are Trunk's)
   dist                  build what is given away into target/dist: a static program, an archive with it, a Debian package
       --check               install the package in a bare Debian and run it there, also by systemd's timer
+      --package FILE        with --check: this package instead of one that is built now
   browser               test the inspector in Chromium
       --debug               with a debug build
       --files WORD          only the files of tests with WORD in their name

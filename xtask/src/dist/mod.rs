@@ -16,9 +16,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub fn run(mut args: Args) -> Result<()> {
     let is_check = args.flag("--check");
+    let made = args.path("--package")?;
     args.finish()?;
-    let program = program::build()?;
-    let package = package::make(&program)?;
+    let package = match made {
+        Some(path) => path,
+        None => package::make(&program::build()?)?,
+    };
     if !is_check {
         return Ok(());
     }

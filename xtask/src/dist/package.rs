@@ -49,7 +49,11 @@ pub fn make(program: &Program) -> Result<PathBuf> {
 fn stage(program: &Program) -> Result<PathBuf> {
     let staged = program.dir.join("package");
     shell::fresh_dir(&staged)?;
-    shell::run(Command::new(program.path()).arg("man-pages").arg(staged.join("man")))?;
+    let man = staged.join("man");
+    shell::run(Command::new(program.path()).arg("man-pages").arg(&man))?;
+    let pages =
+        fs::read_dir(&man)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    shell::quietly(Command::new("gzip").arg("-9n").args(pages))?;
     let completions = staged.join("completions");
     fs::create_dir(&completions)?;
     for (name, file) in COMPLETIONS {
