@@ -5,6 +5,9 @@ use std::sync::Mutex;
 
 use super::archive::lock;
 
+/// Numbers for which there may be room in vain.
+const FEW: usize = 4096;
+
 /// As many as the kernel has in its own memory, at a small part of what it needs for them.
 #[derive(Debug, Default)]
 pub struct Nodes(Mutex<HashMap<u64, Known>>);
@@ -33,6 +36,11 @@ impl Nodes {
             known.lookups = known.lookups.saturating_sub(lookups);
             if known.lookups == 0 {
                 nodes.remove(&ino);
+                // The kernel gives back many at once when memory is short: then this must get smaller, too.
+                if nodes.capacity() > FEW && nodes.len() < nodes.capacity() / 4 {
+                    let room = 2 * nodes.len();
+                    nodes.shrink_to(room);
+                }
             }
         }
     }
@@ -76,5 +84,14 @@ mod tests {
         nodes.forget(20, 1);
         nodes.forget(20, 1);
         assert_eq!(nodes.parent(20), None);
+    }
+
+    #[test]
+    fn memory_is_given_back_with_the_numbers() {
+        let nodes = Nodes::default();
+        (1..=100_000).for_each(|ino| nodes.hand_out(ino, 0, 0));
+        assert!(lock(&nodes.0).capacity() >= 100_000);
+        (1..100_000).for_each(|ino| nodes.forget(ino, 1));
+        assert!(lock(&nodes.0).capacity() <= 2 * FEW && nodes.parent(100_000).is_some());
     }
 }

@@ -6,3 +6,4 @@ mod lifetime;
 mod readers;
 mod support;
 mod trees;
+mod users;
