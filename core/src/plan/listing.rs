@@ -64,6 +64,14 @@ impl Listing {
         &self.files
     }
 
+    /// Says anew where the previous payload stream has the file `number`.
+    ///
+    /// # Panics
+    /// There are not that many.
+    pub fn set_old(&mut self, number: usize, old: Option<u64>) {
+        self.files.set_old(number, old);
+    }
+
     /// Takes files out of consideration whose contents lie in chunks that `is_missing` says are gone; returns how many that were.
     pub fn drop_missing(&mut self, index: &DynamicIndex, mut is_missing: impl FnMut(usize) -> bool) -> u64 {
         let mut dropped = 0;

@@ -2,16 +2,23 @@ use alloc::vec::Vec;
 
 use crate::encode::Node;
 use crate::format::{Attributes, Device, Error, Kind, MAX_NAME_LEN, Stat, Timestamp, u32_at, u64_at};
+use crate::reuse::state::Marks;
 
-/// What a file was when the tree was walked. If it is something else when it is opened, its metadata is read again.
+/// What a node was when the tree was walked. If a file is something else when it is opened, its metadata is read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Device of the file system.
     pub dev: u64,
     /// Number in it.
     pub ino: u64,
+    /// When its inode was made, see [`crate::reuse::state::Trace::birth`].
+    pub birth: i64,
     /// Time of the last change of anything about it.
     pub ctime: Timestamp,
+    /// Names that it has.
+    pub links: u32,
+    /// What is known about these. Of a further name of a file without [`Marks::WHOLE`] metadata was not read.
+    pub marks: Marks,
 }
 
 /// A node of the walk, as it waits in the spool for its turn.
@@ -19,6 +26,8 @@ pub struct Identity {
 pub struct Record<'a> {
     /// Name and metadata.
     pub node: Node<'a>,
+    /// What it was.
+    pub identity: Identity,
     /// What it holds.
     pub content: RecordContent<'a>,
 }
@@ -32,19 +41,11 @@ pub enum RecordContent<'a> {
     File {
         /// Bytes.
         size: u64,
-        /// What it was.
-        identity: Identity,
-        /// Names that it has.
-        links: u32,
     },
     /// A further name of a file that came before.
     Link {
         /// Bytes, should the first name be gone.
         size: u64,
-        /// What it was.
-        identity: Identity,
-        /// Names that it has.
-        links: u32,
     },
     /// A symbolic link.
     Symlink(&'a [u8]),
@@ -56,7 +57,7 @@ pub enum RecordContent<'a> {
     Socket,
 }
 
-const IDENTITY: usize = 8 + 8 + 12 + 8 + 4;
+const IDENTITY: usize = 8 + 8 + 8 + 12 + 4 + 2;
 /// Most bytes of attributes: what the kernel lists and the values of it are bounded, this is far beyond.
 const MAX_REST: usize = 256 << 20;
 
@@ -93,11 +94,11 @@ impl<'a> Record<'a> {
             RecordContent::Socket => (Kind::Socket, &[]),
         };
         let fixed = match self.content {
-            RecordContent::File { .. } | RecordContent::Link { .. } => IDENTITY,
+            RecordContent::File { .. } | RecordContent::Link { .. } => 8,
             RecordContent::Device(_) => 16,
             _ => 4,
         };
-        let rest = Stat::SIZE + fixed + more.len() + attributes.len();
+        let rest = Stat::SIZE + IDENTITY + fixed + more.len() + attributes.len();
         if name.len() > MAX_NAME_LEN || more.len() > MAX_NAME_LEN || rest > MAX_REST {
             return Err(Error::misuse(0, "names and targets have at most 4096 bytes, attributes 256 MiB"));
         }
@@ -107,14 +108,10 @@ impl<'a> Record<'a> {
         out.extend_from_slice(&(rest as u32).to_le_bytes());
         out.extend_from_slice(name);
         out.extend_from_slice(&stat.to_bytes());
+        out.extend_from_slice(&self.identity.to_bytes());
         match self.content {
-            RecordContent::File { size, identity, links } | RecordContent::Link { size, identity, links } => {
+            RecordContent::File { size } | RecordContent::Link { size } => {
                 out.extend_from_slice(&size.to_le_bytes());
-                out.extend_from_slice(&identity.dev.to_le_bytes());
-                out.extend_from_slice(&identity.ino.to_le_bytes());
-                out.extend_from_slice(&identity.ctime.secs.to_le_bytes());
-                out.extend_from_slice(&identity.ctime.nanos.to_le_bytes());
-                out.extend_from_slice(&links.to_le_bytes());
             }
             RecordContent::Device(device) => out.extend_from_slice(&device.to_bytes()),
             _ => out.extend_from_slice(&(more.len() as u32).to_le_bytes()),
@@ -179,36 +176,52 @@ impl<'a> Record<'a> {
         let (stat_bytes, rest) = rest.split_at_checked(Stat::SIZE).ok_or_else(damaged)?;
         *stat = Stat::parse(stat_bytes);
         let kind = TAGS.iter().find(|tag| tag.0 == bytes[0]).map(|tag| tag.1).ok_or_else(damaged)?;
+        let (identity, rest) = rest.split_at_checked(IDENTITY).ok_or_else(damaged)?;
+        let identity = Identity::parse(identity);
         let fixed = match kind {
-            Kind::File | Kind::Hardlink => IDENTITY,
+            Kind::File | Kind::Hardlink => 8,
             Kind::Device => 16,
             _ => 4,
         };
         let (fixed, rest) = rest.split_at_checked(fixed).ok_or_else(damaged)?;
         let more = if fixed.len() == 4 { u32_at(fixed, 0) as usize } else { 0 };
         let (more, rest) = rest.split_at_checked(more).ok_or_else(damaged)?;
-        let identity = || Identity {
-            dev: u64_at(fixed, 8),
-            ino: u64_at(fixed, 16),
-            ctime: Timestamp { secs: u64_at(fixed, 24) as i64, nanos: u32_at(fixed, 32) },
-        };
         let content = match kind {
             Kind::Directory => RecordContent::Directory,
-            Kind::File | Kind::Hardlink => {
-                let (size, identity, links) = (u64_at(fixed, 0), identity(), u32_at(fixed, 36));
-                if kind == Kind::File {
-                    RecordContent::File { size, identity, links }
-                } else {
-                    RecordContent::Link { size, identity, links }
-                }
-            }
+            Kind::File => RecordContent::File { size: u64_at(fixed, 0) },
+            Kind::Hardlink => RecordContent::Link { size: u64_at(fixed, 0) },
             Kind::Symlink => RecordContent::Symlink(more),
             Kind::Device => RecordContent::Device(Device::parse(fixed)),
             Kind::Fifo => RecordContent::Fifo,
             Kind::Socket => RecordContent::Socket,
         };
         attributes.set_bytes(rest);
-        Ok(Some(Self { node: Node { name, stat, attributes }, content }))
+        Ok(Some(Self { node: Node { name, stat, attributes }, identity, content }))
+    }
+}
+
+impl Identity {
+    fn to_bytes(self) -> [u8; IDENTITY] {
+        let mut bytes = [0; IDENTITY];
+        bytes[..8].copy_from_slice(&self.dev.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.ino.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.birth.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.ctime.secs.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.ctime.nanos.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.links.to_le_bytes());
+        bytes[40..].copy_from_slice(&self.marks.bits().to_le_bytes());
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        Self {
+            dev: u64_at(bytes, 0),
+            ino: u64_at(bytes, 8),
+            birth: u64_at(bytes, 16) as i64,
+            ctime: Timestamp { secs: u64_at(bytes, 24) as i64, nanos: u32_at(bytes, 32) },
+            links: u32_at(bytes, 36),
+            marks: Marks::from_bits(u16::from_le_bytes([bytes[40], bytes[41]])),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::format::{
     START_MARKER, Stat, Timestamp,
 };
 use crate::index::{DynamicIndex, WriteDynamic};
+use crate::reuse::state::Marks;
 use crate::reuse::{Budget, File, Injection, Optimal, Policy, decide};
 
 struct Random(u64);
@@ -421,11 +422,13 @@ fn records_come_back_from_the_spool() {
     attributes.push(Attribute::Xattr { name: b"user.a", value: b"1" }).unwrap();
     attributes.push(Attribute::QuotaProjid(7)).unwrap();
     let stat = Stat { mode: 0o100_640, flags: 5, uid: 1, gid: 2, mtime: Timestamp { secs: -3, nanos: 4 } };
-    let identity = Identity { dev: 1 << 40, ino: 9, ctime: Timestamp { secs: -1, nanos: 999_999_999 } };
+    let ctime = Timestamp { secs: -1, nanos: 999_999_999 };
+    let marks = Marks::SETTLED.with_if(true, Marks::WHOLE);
+    let identity = Identity { dev: 1 << 40, ino: 9, birth: -5, ctime, links: u32::MAX, marks };
     let contents = [
         RecordContent::Directory,
-        RecordContent::File { size: u64::MAX, identity, links: 3 },
-        RecordContent::Link { size: 0, identity, links: u32::MAX },
+        RecordContent::File { size: u64::MAX },
+        RecordContent::Link { size: 0 },
         RecordContent::Symlink(b"to/there"),
         RecordContent::Device(Device { major: 8, minor: 1 }),
         RecordContent::Fifo,
@@ -434,7 +437,7 @@ fn records_come_back_from_the_spool() {
     let mut spool = Vec::new();
     for content in contents {
         let node = Node { name: b"name \xff", stat: &stat, attributes: &attributes };
-        Record { node, content }.write(&mut spool).unwrap();
+        Record { node, identity, content }.write(&mut spool).unwrap();
         spool.extend_from_slice(&Record::LEAVE);
     }
     let (mut into_stat, mut into_attributes) = (Stat::default(), Attributes::new());
@@ -449,7 +452,8 @@ fn records_come_back_from_the_spool() {
             let (bytes, later) = rest.split_at(length);
             let record = Record::parse(bytes, &mut into_stat, &mut into_attributes).unwrap();
             assert_eq!(record.is_none(), is_leave);
-            if let Some(Record { node, content: got }) = record {
+            if let Some(Record { node, identity: also_got, content: got }) = record {
+                assert_eq!(also_got, identity);
                 assert_eq!(
                     (node.name, *node.stat, node.attributes),
                     (b"name \xff".as_slice(), stat, &attributes)

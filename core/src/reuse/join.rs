@@ -6,7 +6,7 @@ use crate::format::{Attributes, Kind, PayloadRef, Stat};
 /// An entry of the previous archive, as far as change detection looks at it.
 #[derive(Clone, Debug, Default)]
 pub struct OldEntry {
-    name: Vec<u8>,
+    pub(super) name: Vec<u8>,
     /// What it is.
     pub kind: Option<Kind>,
     /// Fixed metadata.
@@ -17,6 +17,8 @@ pub struct OldEntry {
     pub payload: Option<PayloadRef>,
     /// Where it stands in the archive: later entries have greater numbers.
     pub place: u64,
+    /// How many entries stand before it.
+    pub number: u64,
 }
 
 impl OldEntry {
@@ -25,7 +27,8 @@ impl OldEntry {
         &self.name
     }
 
-    pub(super) fn set(&mut self, entry: &Entry<'_>) {
+    pub(super) fn set(&mut self, entry: &Entry<'_>, number: u64) {
+        self.number = number;
         self.name.clear();
         self.name.extend_from_slice(entry.name());
         self.kind = Some(entry.kind);
@@ -74,6 +77,8 @@ pub struct Join {
     is_found: bool,
     /// The previous archive has ended, or is not to be used any further.
     ended: bool,
+    /// Entries of the previous archive so far.
+    count: u64,
 }
 
 impl Join {
@@ -98,9 +103,10 @@ impl Join {
         match event {
             Event::Entry(entry) => {
                 if self.open == self.matched && !self.has_current {
-                    self.current.set(entry);
+                    self.current.set(entry, self.count);
                     self.has_current = true;
                 }
+                self.count += 1;
                 self.open += usize::from(entry.kind == Kind::Directory);
             }
             Event::Leave { .. } => self.open = self.open.saturating_sub(1),

@@ -12,6 +12,7 @@ mod fill;
 mod join;
 mod optimal;
 mod place;
+pub mod state;
 mod steps;
 mod table;
 mod threshold;

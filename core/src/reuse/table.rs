@@ -32,7 +32,7 @@ impl Table {
             Event::Entry(entry) => {
                 let number = self.entries.len();
                 let mut old = OldEntry::default();
-                old.set(entry);
+                old.set(entry, number as u64);
                 self.entries.push(old);
                 self.ends.push(number + 1);
                 if entry.kind == Kind::Directory {
@@ -70,6 +70,11 @@ impl Table {
         };
         self.found = Some(number);
         self.entries.get(number)
+    }
+
+    /// All entries in the order of the archive.
+    pub fn entries(&self) -> impl Iterator<Item = &OldEntry> {
+        self.entries.iter()
     }
 
     /// The walk enters the directory that [`Table::find`] was asked for last.

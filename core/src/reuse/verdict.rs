@@ -1,4 +1,5 @@
 use super::join::OldEntry;
+use super::state::{Kinship, Sharpness};
 use crate::format::{Attribute, Attributes, HEADER_SIZE, Kind, Stat, Timestamp};
 
 /// What the walk says of a regular file.
@@ -24,6 +25,8 @@ pub struct Rules {
     /// Type, size and time of modification alone decide (change detection 10.8): metadata that changed beside them, such as owner or
     /// permissions, is stored anew but the contents are not read.
     pub trust_mtime_size: bool,
+    /// What a state may tell against files.
+    pub sharpness: Sharpness,
 }
 
 /// Whether a file's contents are those in the previous archive.
@@ -44,28 +47,59 @@ pub enum Why {
     Changed,
     /// Only other metadata differ.
     Metadata,
-    /// Nothing differs, but the time of modification cannot be trusted, see [`Rules::racy_from`].
+    /// Nothing differs, but the time of modification or of last change cannot be trusted, see [`Rules::racy_from`] and [`Kinship::Young`].
     Racy,
+    /// Nothing that is stored differs, but something was done to the file, and nothing explains what ([`Kinship::Touched`]).
+    Touched,
+    /// Nothing that is stored differs, but it is another file ([`Kinship::Other`]).
+    Replaced,
     /// Nothing differs, but what the previous archive says of the contents cannot be true.
     BadReference,
 }
 
-/// Compares a file with what the previous archive has at its path (change detection 2.1 and 10.2).
-pub fn compare(new: NewFile<'_>, old: &OldEntry, rules: &Rules) -> Verdict {
+/// Compares a file with what the previous archive has at its path (change detection 2.1, 10.2 and 10.8).
+pub fn compare(new: NewFile<'_>, old: &OldEntry, kinship: Kinship, rules: &Rules) -> Verdict {
     let (Some(Kind::File), Some(payload)) = (old.kind, old.payload) else { return Verdict::Read(Why::New) };
     if new.size != payload.size || new.stat.mtime != old.stat.mtime {
         return Verdict::Read(Why::Changed);
     }
-    if !rules.trust_mtime_size && !is_same_metadata(new, old) {
-        return Verdict::Read(Why::Metadata);
-    }
-    if new.stat.mtime >= rules.racy_from {
-        return Verdict::Read(Why::Racy);
-    }
     // Behind the start marker; whether it is before the tail marker nobody needs to know.
     let is_within =
         payload.offset >= HEADER_SIZE as u64 && payload.end().is_some_and(|end| end <= rules.payload_size);
-    if is_within { Verdict::Unchanged(payload.offset) } else { Verdict::Read(Why::BadReference) }
+    let verdict = match kinship {
+        Kinship::Untouched => None,
+        Kinship::Touched { links_changed, was_settled: true } if links_changed || is_visible(new, old) => {
+            None
+        }
+        _ => against(new, old, kinship, rules),
+    };
+    match verdict {
+        Some(why) => Verdict::Read(why),
+        None if is_within => Verdict::Unchanged(payload.offset),
+        None => Verdict::Read(Why::BadReference),
+    }
+}
+
+/// What tells against a file with the former size and time of modification, of which its trace does not prove that it is the same.
+fn against(new: NewFile<'_>, old: &OldEntry, kinship: Kinship, rules: &Rules) -> Option<Why> {
+    if !rules.trust_mtime_size && !is_same_metadata(new, old) {
+        return Some(Why::Metadata);
+    }
+    let sharpness = if rules.trust_mtime_size { Sharpness::Compatible } else { rules.sharpness };
+    let is_young = matches!(kinship, Kinship::Young | Kinship::Touched { was_settled: false, .. });
+    if new.stat.mtime >= rules.racy_from || (is_young && sharpness == Sharpness::Strict) {
+        return Some(Why::Racy);
+    }
+    match (kinship, sharpness) {
+        (Kinship::Other, Sharpness::Loose | Sharpness::Strict) => Some(Why::Replaced),
+        (Kinship::Touched { .. }, Sharpness::Strict) => Some(Why::Touched),
+        _ => None,
+    }
+}
+
+/// Whether something that is stored tells why the time of last change is another one.
+fn is_visible(new: NewFile<'_>, old: &OldEntry) -> bool {
+    *new.stat != old.stat || new.attributes.as_bytes() != old.attributes.as_bytes()
 }
 
 fn is_same_metadata(new: NewFile<'_>, old: &OldEntry) -> bool {
