@@ -26,7 +26,7 @@ use crate::remote::environment::parse_fingerprint;
 use crate::remote::{AuthId, Fingerprint};
 use crate::store::{Namespace, SnapshotName};
 
-pub use self::backup::{Backup, BackupTypeArg, CutRule, DetectionMode, EntryOrder, ReusePolicy};
+pub use self::backup::{Backup, BackupTypeArg, CutRule, DetectionMode, EntryOrder, ReusePolicy, StateArg};
 pub use self::bench::{BenchCommand, BenchPrepare, BenchRun, BenchSet};
 pub use self::everyday::{Compare, Find, Shell};
 pub use self::generate::{Completions, ManPages};

@@ -61,6 +61,8 @@ fn clean(mut command: Command) -> Command {
         .env("XDG_CONFIG_HOME", "/nonexistent")
         .env_remove("PBS_ENCRYPTION_PASSWORD")
         .env_remove("ALL_PROXY");
+    // State files go beside the program. Those of one test are no use to another: their stores have other paths.
+    command.env("XDG_CACHE_HOME", binary().with_file_name("cache-of-tests"));
     command
 }
 

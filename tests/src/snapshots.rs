@@ -57,6 +57,8 @@ pub fn options(mode: Mode) -> Options {
         cuts: Cuts::Files,
         sizes: Sizes::new(64 << 10).expect("a size"),
         trust_mtime_size: false,
+        state: None,
+        dry_run: false,
         verify_reused: None,
         threads: 2,
         append: false,

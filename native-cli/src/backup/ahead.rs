@@ -293,11 +293,11 @@ impl<'p, 'env> Ahead<'p, 'env> {
                 None => {
                     self.dirs.levels.pop();
                 }
-                Some(Record { node, content }) => match content {
+                Some(Record { node, identity, content }) => match content {
                     RecordContent::Directory if !node.name.is_empty() => {
                         self.dirs.levels.push((CString::new(node.name)?, None));
                     }
-                    RecordContent::File { size, identity, .. } => {
+                    RecordContent::File { size } => {
                         if is_read(self.number) {
                             let identity = walk_identity(&identity, node.stat, size);
                             let ((dir, opened), name) = (self.dirs.innermost(), CString::new(node.name)?);
@@ -321,6 +321,6 @@ impl<'p, 'env> Ahead<'p, 'env> {
 
 /// What the walk recorded of a file.
 pub fn walk_identity(identity: &pxkit_core::plan::Identity, stat: &Stat, size: u64) -> Identity {
-    let pxkit_core::plan::Identity { dev, ino, ctime } = *identity;
+    let pxkit_core::plan::Identity { dev, ino, ctime, .. } = *identity;
     Identity { dev, ino, size, mtime: stat.mtime, ctime }
 }

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use pxkit_core::encode::{Event, Node};
-use pxkit_core::format::{Attributes, MAX_NAME_LEN, Stat};
+use pxkit_core::format::{Attributes, MAX_NAME_LEN, Stat, Timestamp};
 use pxkit_core::plan::{Emit, Fate, Identity, Record, RecordContent};
+use pxkit_core::reuse::state::{Devices, Marks, Trace};
 
 use super::ahead::{Ahead, Batch, Opened, Openers, walk_identity};
 use super::catalog::CatalogStream;
 use super::detect::Tally;
 use super::sink::Streams;
+use super::state::NewState;
 use crate::report::{Report, check_signals};
 use crate::walk::{Change, DisplayPath, FileReader, Fresh, WalkError};
 
@@ -53,6 +55,9 @@ pub struct Emitter<'a, 'p, 'env> {
     pub openers: &'env Openers,
     /// Where warnings go.
     pub report: &'a Report,
+    /// The state of the archive, as long as it can be written.
+    state: Option<NewState>,
+    devices: Devices,
     first_names: HashMap<(u64, u64), FirstName>,
     path: Vec<u8>,
     /// Length of the path of each open directory.
@@ -72,10 +77,31 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         report: &'a Report,
     ) -> Self {
         let (first_names, path, levels, block, done) = Default::default();
-        Self { emit, streams, catalog, exclude_cli, openers, report, first_names, path, levels, block, done }
+        let (state, devices) = (None, Devices::new());
+        Self {
+            emit,
+            streams,
+            catalog,
+            exclude_cli,
+            openers,
+            report,
+            state,
+            devices,
+            first_names,
+            path,
+            levels,
+            block,
+            done,
+        }
     }
 
-    /// Goes through the spool.
+    /// Writes the state of the archive, too.
+    #[must_use]
+    pub fn with_state(self, state: Option<NewState>) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Goes through the spool. Returns also the state, if it could be written.
     ///
     /// # Errors
     /// A file cannot be read, a chunk not be stored, or a signal asked for the end.
@@ -83,7 +109,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         mut self,
         ahead: &mut Ahead<'_, 'env>,
         is_read: &dyn Fn(usize) -> bool,
-    ) -> anyhow::Result<Emitted> {
+    ) -> anyhow::Result<(Emitted, Option<NewState>)> {
         let (mut stat, mut attributes) = (Stat::default(), Attributes::new());
         while let Some((records, mut batch)) = ahead.next(is_read)? {
             check_signals()?;
@@ -99,7 +125,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
             self.openers.recycle(batch.bytes);
         }
         self.emit.finish(self.streams)?;
-        Ok(self.done)
+        Ok((self.done, self.state))
     }
 
     fn record(
@@ -108,7 +134,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         batch: &mut Batch,
         ahead: &Ahead<'_, 'env>,
     ) -> anyhow::Result<()> {
-        let node = record.node;
+        let (node, identity) = (record.node, &record.identity);
         self.path.truncate(self.levels.last().copied().unwrap_or_default());
         if !self.path.is_empty() {
             self.path.push(b'/');
@@ -122,24 +148,33 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
                     catalog.enter(node.name)?;
                 }
                 self.push(&Event::Directory(node))?;
+                self.trace(&Identity { links: 0, ..*identity });
                 return Ok(());
             }
-            RecordContent::File { size, identity, links } => {
-                return self.file(node, size, identity, links, batch);
-            }
-            RecordContent::Link { size, identity, links } => {
-                return self.link(node, size, identity, links, ahead);
-            }
+            RecordContent::File { size } => return self.file(node, size, identity, batch),
+            RecordContent::Link { size } => return self.link(node, size, identity, ahead),
             RecordContent::Symlink(target) => Event::Symlink { node, target },
             RecordContent::Device(device) => Event::Device { node, device },
             RecordContent::Fifo => Event::Fifo(node),
             RecordContent::Socket => Event::Socket(node),
         };
         self.push(&event)?;
+        self.trace(&Identity { links: 0, ..*identity });
         if let Some(catalog) = &mut self.catalog {
             catalog.node(&event)?;
         }
         Ok(())
+    }
+
+    /// Notes what the entry was that was encoded last. If that cannot be written there is no state, and the backup goes on.
+    fn trace(&mut self, identity: &Identity) {
+        let Some(state) = &mut self.state else { return };
+        let Identity { dev, ino, birth, ctime, links, marks } = *identity;
+        let device = self.devices.number(dev);
+        if let Err(error) = state.push(&Trace { device, ino, birth, ctime, links, marks }) {
+            self.report.line(format_args!("note: no state file is written: {error:#}"));
+            self.state = None;
+        }
     }
 
     fn leave(&mut self) -> anyhow::Result<()> {
@@ -162,21 +197,21 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         &mut self,
         node: Node<'_>,
         size: u64,
-        identity: Identity,
-        links: u32,
+        identity: &Identity,
         batch: &mut Batch,
     ) -> anyhow::Result<()> {
         if self.emit.fate(self.emit.next()) == Fate::Reuse {
             let filename =
                 self.emit.reuse(node, self.streams).with_context(|| DisplayPath(&self.path).to_string())?;
             self.done.reused.add(size);
-            self.remember(filename, identity, links);
+            self.trace(identity);
+            self.remember(filename, identity);
             return Ok(());
         }
         let opened = batch.files.pop_front().context("a defect of pxkit: a file that nobody opened")?;
-        let stored = self.store(node, size, &identity, opened, &batch.bytes, true)?;
+        let stored = self.store(node, size, identity, opened, &batch.bytes, true)?;
         if let Some((filename, true)) = stored {
-            self.remember(filename, identity, links);
+            self.remember(filename, identity);
         }
         Ok(())
     }
@@ -186,14 +221,13 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         &mut self,
         node: Node<'_>,
         size: u64,
-        identity: Identity,
-        links: u32,
+        identity: &Identity,
         ahead: &Ahead<'_, 'env>,
     ) -> anyhow::Result<()> {
         let key = (identity.dev, identity.ino);
         if let Some(first) = self.first_names.get_mut(&key) {
             first.met += 1;
-            first.links = first.links.max(links);
+            first.links = first.links.max(identity.links);
             let (filename, is_last) = (first.filename, first.met >= first.links);
             let target = if is_last {
                 self.first_names.remove(&key).map(|first| first.path).unwrap_or_default()
@@ -202,23 +236,30 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
             };
             self.done.links += 1;
             self.push(&Event::Hardlink { name: node.name, filename, target: &target })?;
+            self.trace(identity);
             if let Some(catalog) = &mut self.catalog {
                 catalog.hardlink(node.name)?;
             }
             return Ok(());
         }
         // The first name vanished, or is another file now.
-        let wanted = ahead.wanted(&self.path, walk_identity(&identity, node.stat, size))?;
+        let mut recorded = walk_identity(identity, node.stat, size);
+        if !identity.marks.has(Marks::WHOLE) {
+            // Its metadata was not read, so it cannot be what was recorded.
+            recorded.ctime = Timestamp { secs: i64::MIN, nanos: 0 };
+        }
+        let wanted = ahead.wanted(&self.path, recorded)?;
         let mut bytes = Vec::new();
         let opened = self.openers.open(&mut self.openers.opener(), &wanted, &mut bytes);
-        let stored = self.store(node, size, &identity, opened, &bytes, false)?;
+        let stored = self.store(node, size, identity, opened, &bytes, false)?;
         if let Some((filename, true)) = stored {
-            self.remember(filename, identity, links);
+            self.remember(filename, identity);
         }
         Ok(())
     }
 
-    fn remember(&mut self, filename: u64, identity: Identity, links: u32) {
+    fn remember(&mut self, filename: u64, identity: &Identity) {
+        let links = identity.links;
         if links > 1 && self.path.len() <= MAX_NAME_LEN {
             let first = FirstName { filename, path: self.path.as_slice().into(), met: 1, links };
             self.first_names.insert((identity.dev, identity.ino), first);
@@ -253,9 +294,21 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
             }
             Opened::Failed(problem) => return Err(WalkError { path: self.path.clone(), problem }.into()),
         };
+        let mut seen = *identity;
         let (node, size) = match &fresh {
             None => (node, size),
             Some(fresh) => {
+                let links = u32::try_from(fresh.nlink).unwrap_or(u32::MAX);
+                let (dev, ino) = (fresh.identity.dev, fresh.identity.ino);
+                // It changed a moment ago, so it is not settled, and if it was replaced nothing is known of the new inode.
+                seen = Identity {
+                    dev,
+                    ino,
+                    birth: 0,
+                    ctime: fresh.identity.ctime,
+                    links,
+                    marks: Marks::default(),
+                };
                 let Fresh { stat, attributes, identity, warning, .. } = &**fresh;
                 if let Some(what) = warning {
                     self.report.warn(format_args!("{}: {what}", DisplayPath(&self.path)));
@@ -269,6 +322,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
             self.emit.extra(node, size, self.streams)
         };
         let filename = encoded.with_context(|| DisplayPath(&self.path).to_string())?;
+        self.trace(&seen);
         self.done.read.add(size);
         match content {
             Ok(bytes) => {

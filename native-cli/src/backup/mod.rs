@@ -10,11 +10,13 @@ mod detect;
 mod dry;
 mod emit;
 mod image;
+mod known;
 mod old;
 mod recheck;
 mod reference;
 mod sink;
 mod spool;
+mod state;
 mod summary;
 
 use std::fs::File;
@@ -34,7 +36,7 @@ use rustix::fs::fstatfs;
 
 use crate::codec::{self, Effort};
 use crate::crypt::{Crypt, master};
-use crate::linux::release_large_buffers;
+use crate::linux::{is_local, release_large_buffers};
 use crate::pipeline::{Budget, Buffers, ChunkStream, Cut, Pool, Storing};
 use crate::report::{Report, check_signals};
 use crate::store::{Backup, Snapshot, encode_blob};
@@ -43,16 +45,20 @@ use ahead::{Ahead, Openers};
 use catalog::CatalogStream;
 use detect::{Detected, How};
 use emit::{Emitted, Emitter};
+use known::Known;
 use old::Old;
 use recheck::Recheck;
 use reference::Reference;
 use sink::Streams;
 use spool::Reader as Spooled;
+use state::{FinishedState, NewState, Place};
 
 pub use detect::{Seen, Tally};
 pub use dry::DryRun;
 pub use image::{Image, ImageSummary};
+pub use old::StateUse;
 pub use recheck::Checked;
+pub use state::{Policy as StatePolicy, States};
 pub use summary::{ArchiveSummary, Stages, Summary, human_bytes};
 
 /// Bytes of chunks that wait to be stored or are being stored.
@@ -97,6 +103,10 @@ pub struct Options {
     pub quiet: bool,
     /// What is done with a key.
     pub crypt: Crypt,
+    /// State files, if they are used.
+    pub state: Option<States>,
+    /// Nothing is written, so no state either.
+    pub dry_run: bool,
 }
 
 /// A tree to be backed up.
@@ -155,7 +165,9 @@ pub fn run(
         backup.blob(&name, &encoded).with_context(|| name.clone())?;
         manifest.files.push(entry);
     }
-    let catalog = write_archives(&*backup, (archives, images), options, report, &mut manifest, &mut summary)?;
+    let mut states = Vec::new();
+    let kept = (&mut summary, &mut states);
+    let catalog = write_archives(&*backup, (archives, images), options, report, &mut manifest, kept)?;
     manifest.files.extend(catalog);
     if let Some(sealed) = options.crypt.recovery() {
         manifest.files.push(store_recovery(&*backup, sealed, options.crypt.mode())?);
@@ -165,9 +177,25 @@ pub fn run(
     // After this it takes a moment only, and there is a snapshot.
     check_signals()?;
     backup.finish(&manifest)?;
+    if !states.is_empty() {
+        publish(states, options, report);
+    }
     summary.finish = finishing.elapsed();
     summary.duration = start.elapsed();
     Ok(summary)
+}
+
+/// Puts the state of a finished snapshot in the place of that before.
+fn publish(states: Vec<FinishedState>, options: &Options, report: &Report) {
+    for state in states {
+        let path = state.path().to_owned();
+        if let Err(error) = state.publish() {
+            report.line(format_args!("note: the state file {} is not replaced: {error:#}", path.display()));
+        }
+    }
+    if let Some(states) = &options.state {
+        states.tidy();
+    }
 }
 
 /// Stores the key for whoever has the master key: plain, although its entry has the mode of the backup (datastore specification 11).
@@ -206,7 +234,7 @@ fn write_archives(
     options: &Options,
     report: &Report,
     manifest: &mut Manifest,
-    summary: &mut Summary,
+    (summary, states): (&mut Summary, &mut Vec<FinishedState>),
 ) -> anyhow::Result<Option<FileEntry>> {
     let openers = Openers::new(&options.walk);
     // What is read may still be there: chunks that a server says it has are not sent.
@@ -244,9 +272,15 @@ fn write_archives(
         };
         for source in sources {
             let (previous, openers, storing) = (previous.as_ref(), &openers, &storing);
-            let archive = Archive { options, previous, openers, storing, report, source: &source, turn };
+            // Unified archives are never referred to.
+            let place = options.state.as_ref().filter(|_| options.mode != Mode::Legacy).map(|states| {
+                let features = options.walk.features;
+                states.of(backup.id(), &source.name, &source.root, &source.path, features)
+            });
+            let archive =
+                Archive { options, previous, openers, storing, report, source: &source, turn, place };
             let root = source.root.try_clone()?;
-            let result = archive.write(root, catalog.as_mut(), manifest);
+            let result = archive.write(root, catalog.as_mut(), manifest, states);
             summary.archives.push(result.with_context(|| format!("cannot back up {}", source.path))?);
         }
         let Some(catalog) = catalog else { return Ok(None) };
@@ -266,6 +300,8 @@ struct Archive<'a, 'p, 'env> {
     source: &'a Source,
     /// Which of the chunks that are used again are compared with files this time.
     turn: u64,
+    /// Where its state is.
+    place: Option<Place>,
 }
 
 impl<'p, 'env> Archive<'_, 'p, 'env> {
@@ -274,6 +310,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         root: OwnedFd,
         catalog: Option<&mut CatalogStream<'p, 'env>>,
         manifest: &mut Manifest,
+        states: &mut Vec<FinishedState>,
     ) -> anyhow::Result<ArchiveSummary> {
         let Self { options, storing, report, source, .. } = self;
         let mut summary = ArchiveSummary::new(&source.name, options.mode);
@@ -304,7 +341,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
 
         let emitting = Instant::now();
         let reuse = decision.as_ref().zip(reference.as_ref().map(|reference| &reference.payload));
-        self.emit(root, (found, spool), reuse, catalog, manifest, &mut summary)?;
+        states.extend(self.emit(root, (found, spool), reuse, catalog, manifest, &mut summary)?);
         summary.stages.emit = emitting.elapsed();
         Ok(summary)
     }
@@ -315,11 +352,21 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         summary: &mut ArchiveSummary,
     ) -> anyhow::Result<Detected> {
         let Self { options, storing, report, source, .. } = self;
+        let known = reference.zip(self.place.as_ref()).zip(options.state.as_ref());
+        let known = known.and_then(|((reference, place), states)| {
+            let [metadata, payload] = reference.checksums;
+            Some(Known::new(place.open(metadata, payload, report)?, states.policy))
+        });
+        let has_state = known.is_some();
         let old = reference.and_then(|reference| {
             let rules = Rules {
                 payload_size: reference.payload.size(),
                 racy_from: earlier(reference.walk_start, slack(&source.root)),
                 trust_mtime_size: options.trust_mtime_size,
+                sharpness: options
+                    .state
+                    .as_ref()
+                    .map_or_else(Default::default, |states| states.policy.sharpness()),
             };
             if !options.quiet {
                 let name = reference.name();
@@ -330,6 +377,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
                 &reference.payload,
                 rules,
                 reference.is_sorted,
+                known,
                 report,
             ) {
                 Ok(old) => Some(old),
@@ -341,13 +389,25 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
                 }
             }
         });
-        let walk_options = walk::Options { prepare: Prepare::Metadata, ..options.walk.clone() };
+        // With a state, most metadata will not be needed.
+        let prepare = if has_state && old.is_some() { Prepare::Stat } else { Prepare::Metadata };
+        let walk_options = walk::Options { prepare, ..options.walk.clone() };
         let walk = Walk::new(source.root.try_clone()?, walk_options)?;
         let scratch = || storing.backup.scratch();
         let how = How { verbose: options.verbose, append: options.append };
         let found = detect::detect(walk, old, &scratch, report, how)?;
         summary.seen = found.seen.clone();
         summary.reading = found.reading;
+        summary.state = found.state;
+        if found.state.is_some_and(|state| state.is_void) {
+            report.line(format_args!(
+                "note: nearly all files of {} are of other inodes or were touched, as in a copy; what is the same by metadata is taken to be the same",
+                source.path
+            ));
+        }
+        if let Some(lost) = found.state.map(|state| state.lost).filter(|&lost| lost > 0) {
+            report.line(format_args!("note: {lost} blocks of the state file are damaged and were not used"));
+        }
         Ok(found)
     }
 
@@ -401,7 +461,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         catalog: Option<&mut CatalogStream<'p, 'env>>,
         manifest: &mut Manifest,
         summary: &mut ArchiveSummary,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<FinishedState>> {
         let Self { options, openers, storing, report, source, .. } = self;
         let excludes = excludes(&options.walk);
         let Detected { listing, turns, usage, .. } = found;
@@ -436,23 +496,42 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
         }
         let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root);
-        let emitter = Emitter::new(emit, &mut streams, catalog.as_deref_mut(), exclude_cli, openers, report);
-        let emitted: Emitted = emitter.run(&mut ahead, &is_read)?;
+        let emitter = Emitter::new(emit, &mut streams, catalog.as_deref_mut(), exclude_cli, openers, report)
+            .with_state(self.begin_state());
+        let (emitted, state): (Emitted, _) = emitter.run(&mut ahead, &is_read)?;
         if let Some(catalog) = catalog {
             catalog.leave()?;
         }
         summary.emitted(emitted);
         summary.inherited = streams.inherited;
         // The payload before the metadata, as manifests have them.
+        let mut payload_checksum = None;
         if let Some(payload) = streams.payload {
             let (entry, counters) = payload.finish()?;
+            payload_checksum = Some(entry.csum);
             manifest.files.push(entry);
             summary.payload = Some(counters);
         }
         let (entry, counters) = streams.meta.finish()?;
+        let checksums = payload_checksum.map(|payload| (entry.csum, payload));
         manifest.files.push(entry);
         summary.metadata = counters;
-        Ok(())
+        let finished = state.zip(checksums).map(|(state, (meta, payload))| state.finish(meta, payload));
+        Ok(self.without_state(finished.transpose()))
+    }
+
+    fn begin_state(&self) -> Option<NewState> {
+        self.without_state(
+            self.place.as_ref().filter(|_| !self.options.dry_run).map(Place::begin).transpose(),
+        )
+    }
+
+    /// What went wrong with a state is said, and that is all.
+    fn without_state<T>(&self, result: anyhow::Result<Option<T>>) -> Option<T> {
+        result.unwrap_or_else(|error| {
+            self.report.line(format_args!("note: no state file is written: {error:#}"));
+            None
+        })
     }
 }
 
@@ -465,9 +544,8 @@ fn excludes(options: &walk::Options) -> Vec<Pattern> {
 /// How far off the time of a file may be on the file system that holds `root`, in nanoseconds: FAT counts in two seconds, and on a
 /// network the clock is another machine's.
 fn slack(root: &OwnedFd) -> i64 {
-    const LOCAL: [i64; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x2fc1_2fc1, 0xf2f5_2010];
     let magic = fstatfs(root).map_or(0, |answer| answer.f_type);
-    if LOCAL.contains(&magic) { 100_000_000 } else { 2_000_000_000 }
+    if is_local(magic as u64) { 100_000_000 } else { 2_000_000_000 }
 }
 
 /// A time, less some nanoseconds.

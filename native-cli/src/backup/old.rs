@@ -3,11 +3,13 @@
 use pxkit_core::decode::{Content, Entry, Event, Irregularity};
 use pxkit_core::format::HEADER_SIZE;
 use pxkit_core::index::DynamicIndex;
+use pxkit_core::reuse::state::{Kinship, Sharpness};
 use pxkit_core::reuse::{Found, Join, NewFile, OldEntry, Rules, Table, Usage, Verdict, Why, compare};
 
+use super::known::{Known, Looked, Revision};
 use crate::input::EntryReader;
 use crate::report::Report;
-use crate::walk::DisplayPath;
+use crate::walk::{self, DisplayPath};
 
 /// Opens the previous metadata archive at its start.
 pub type Open<'o> = Box<dyn Fn() -> anyhow::Result<EntryReader> + 'o>;
@@ -25,6 +27,28 @@ pub struct Old<'o> {
     /// The payload index of the archive, and what its files use of the chunks.
     payload: &'o DynamicIndex,
     usage: Usage,
+    /// The state of the archive.
+    known: Option<Known>,
+}
+
+/// What the archive came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// What its files use of its chunks.
+    pub usage: Usage,
+    /// Files that are elsewhere in it.
+    pub moved: Vec<Revision>,
+    /// What is to be said of the state.
+    pub state: Option<StateUse>,
+}
+
+/// What came of a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateUse {
+    /// It was void: nearly all inodes were new.
+    pub is_void: bool,
+    /// Damaged blocks of it.
+    pub lost: u64,
 }
 
 enum State {
@@ -45,24 +69,44 @@ impl<'o> Old<'o> {
         payload: &'o DynamicIndex,
         rules: Rules,
         is_sorted: bool,
+        known: Option<Known>,
         report: &Report,
     ) -> anyhow::Result<Self> {
         let state = State::Pass(Box::new(open()?), Join::new());
-        let mut old =
-            Self { open, state, rules, payload, usage: Usage::new(payload), last_end: 0, is_noted: false };
+        let usage = Usage::new(payload);
+        let mut old = Self { open, state, rules, payload, usage, last_end: 0, is_noted: false, known };
         if !is_sorted {
             old.state = State::Table(old.read_table(report)?);
         }
         Ok(old)
     }
 
-    /// What the archive has under `name` in the directory that the walk is in, whose path is `directory`.
-    pub fn find(&mut self, directory: &[u8], name: &[u8], report: &Report) -> Option<&OldEntry> {
+    /// What the archive has under the name of a node of the walk.
+    pub fn find(&mut self, node: &walk::Node<'_>, report: &Report) -> Option<&OldEntry> {
+        self.seek(node, report);
+        self.state.entry(node.name)
+    }
+
+    /// Goes to what the archive has under the name of a node of the walk, and tells what the node is to it. `enters`: another file system
+    /// begins there.
+    pub fn look(&mut self, node: &walk::Node<'_>, enters: bool, report: &Report) -> Option<Looked> {
+        self.seek(node, report);
+        let entry = self.state.entry(node.name);
+        self.known.as_mut().map(|known| known.look(node, entry, enters))
+    }
+
+    /// What the archive has of a node that nobody touched since; it was [looked at](Old::look) last.
+    pub fn untouched(&mut self, node: &walk::Node<'_>, looked: &Looked) -> Option<&OldEntry> {
+        self.state.entry(node.name).filter(|old| looked.is_untouched(node, old))
+    }
+
+    fn seek(&mut self, node: &walk::Node<'_>, report: &Report) {
+        let (directory, name) = (directory_of(node), node.name);
         while let State::Pass(reader, join) = &mut self.state {
             if !matches!(join.find(name), Found::More) {
                 break;
             }
-            if let Err(error) = advance(reader, join, self.payload, &mut self.usage) {
+            if let Err(error) = advance(reader, join, self.payload, &mut self.usage, &mut self.known) {
                 report.warn(format_args!(
                     "the previous metadata archive is damaged, all files from {} on are read: {error:#}",
                     DisplayPath(directory)
@@ -75,47 +119,62 @@ impl<'o> Old<'o> {
                 self.turn_to_table(directory, report);
             }
         }
-        match &mut self.state {
-            State::Pass(_, join) => match join.find(name) {
-                Found::Entry(entry) => Some(entry),
-                _ => None,
-            },
-            State::Table(table) => table.find(name),
-            State::Gone => None,
-        }
     }
 
-    /// Compares a file with what the archive has under its name, see [`Old::find`]; returns also where the archive has it.
+    /// Compares a file, which will be the file `number` of the listing, with what the archive has under its name, see [`Old::find`].
     ///
     /// Archives with names in order have contents in order, too. Where they do not, something went wrong in the past (change detection
     /// 2.5), and the file is read again, which heals it.
     pub fn compare(
         &mut self,
-        path: &[u8],
-        name: &[u8],
+        (number, node): (usize, &walk::Node<'_>),
         new: NewFile<'_>,
+        looked: Option<&Looked>,
         report: &Report,
-    ) -> (Verdict, Option<u64>) {
-        let (rules, size) = (self.rules, new.size);
-        let directory = &path[..(path.len() - name.len()).saturating_sub(1)];
-        let Some(entry) = self.find(directory, name, report) else { return (Verdict::Read(Why::New), None) };
-        let (verdict, place) = (compare(new, entry, &rules), Some(entry.place));
+    ) -> Compared {
+        self.seek(node, report);
+        let Some(entry) = self.state.entry(node.name) else {
+            return self.compared((number, node), looked, Verdict::Read(Why::New));
+        };
+        let kinship = looked.map_or(Kinship::Unknown, |looked| looked.kinship);
+        let verdict = compare(new, entry, kinship, &self.rules);
         let (Verdict::Unchanged(at), State::Pass(..)) = (verdict, &self.state) else {
-            return (verdict, place);
+            return self.compared((number, node), looked, verdict);
         };
         if at < self.last_end {
             if !std::mem::replace(&mut self.is_noted, true) {
                 report.line(format_args!(
                     "note: re-encode: {}: its contents in the previous archive, at {at}, do not follow those of the file before, \
                      which end at {}; likewise others",
-                    DisplayPath(path),
+                    DisplayPath(node.path),
                     self.last_end
                 ));
             }
-            return (Verdict::Read(Why::BadReference), place);
+            return self.compared((number, node), looked, Verdict::Read(Why::BadReference));
         }
-        self.last_end = at.saturating_add(size).saturating_add(HEADER_SIZE as u64);
-        (verdict, place)
+        self.last_end = at.saturating_add(new.size).saturating_add(HEADER_SIZE as u64);
+        self.compared((number, node), looked, verdict)
+    }
+
+    fn compared(
+        &mut self,
+        (number, node): (usize, &walk::Node<'_>),
+        looked: Option<&Looked>,
+        verdict: Verdict,
+    ) -> Compared {
+        let in_table = matches!(self.state, State::Table(_));
+        let entry = self.state.entry(node.name);
+        let place = entry.map(|entry| entry.place);
+        let revisions = match (&mut self.known, looked) {
+            (Some(known), Some(looked)) => {
+                known.compared((number, node), looked, entry, verdict, in_table).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        if self.known.as_ref().is_some_and(Known::is_void) {
+            self.rules.sharpness = Sharpness::Compatible;
+        }
+        Compared { verdict, place, revisions }
     }
 
     /// Whether contents may lie in another order than files, so that nobody has looked whether they overlap.
@@ -162,17 +221,28 @@ impl<'o> Old<'o> {
         }
     }
 
-    /// What the files of the archive use of its chunks, once the walk is over; what was not read yet is.
-    pub fn into_usage(mut self) -> Usage {
+    /// What came of it, once the walk is over; what was not read yet is.
+    pub fn finish(mut self) -> Finished {
         while let State::Pass(reader, join) = &mut self.state {
-            if join.is_over() || advance(reader, join, self.payload, &mut self.usage).is_err() {
+            let (payload, usage, known) = (self.payload, &mut self.usage, &mut self.known);
+            if join.is_over() || advance(reader, join, payload, usage, known).is_err() {
                 break;
             }
         }
-        self.usage
+        let table = if let State::Table(table) = &self.state { Some(table) } else { None };
+        let (mut moved, mut state) = (Vec::new(), None);
+        if let Some(known) = self.known {
+            let is_void = known.is_void();
+            let (revisions, lost) = known.finish(table);
+            (moved, state) = (revisions, Some(StateUse { is_void, lost }));
+        }
+        Finished { usage: self.usage, moved, state }
     }
 
     fn read_table(&mut self, report: &Report) -> anyhow::Result<Table> {
+        if let Some(known) = &mut self.known {
+            known.turn_to_table();
+        }
         // From the start, with all that was counted before.
         self.usage = Usage::new(self.payload);
         let mut reader = (self.open)()?;
@@ -200,17 +270,52 @@ impl<'o> Old<'o> {
     }
 }
 
+impl State {
+    /// What the archive has under a name, once the archive was read so far.
+    fn entry(&mut self, name: &[u8]) -> Option<&OldEntry> {
+        match self {
+            Self::Pass(_, join) => match join.find(name) {
+                Found::Entry(entry) => Some(entry),
+                _ => None,
+            },
+            Self::Table(table) => table.find(name),
+            Self::Gone => None,
+        }
+    }
+}
+
+/// What comparing a file gave.
+#[derive(Debug)]
+pub struct Compared {
+    /// Whether it is to be read.
+    pub verdict: Verdict,
+    /// Where the archive has it.
+    pub place: Option<u64>,
+    /// Files before it that need not be read after all.
+    pub revisions: Vec<Revision>,
+}
+
+/// The path of the directory that a node is in.
+fn directory_of<'n>(node: &walk::Node<'n>) -> &'n [u8] {
+    let len = node.path.len() - node.name.len();
+    &node.path[..len.saturating_sub(1)]
+}
+
 /// Goes one step further.
 fn advance(
     reader: &mut EntryReader,
     join: &mut Join,
     payload: &DynamicIndex,
     usage: &mut Usage,
+    known: &mut Option<Known>,
 ) -> anyhow::Result<()> {
     let skipped = match reader.step()? {
         Event::Skip(bytes) => bytes,
         event => {
             count(&event, payload, usage);
+            if let Some(known) = known {
+                known.pass(&event);
+            }
             join.old(&event);
             return Ok(());
         }

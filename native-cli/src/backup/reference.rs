@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use pxkit_core::blob::{CryptMode, Manifest};
-use pxkit_core::format::Timestamp;
+use pxkit_core::format::{Digest, Timestamp};
 use pxkit_core::index::DynamicIndex;
 use serde_json::json;
 
@@ -29,6 +29,8 @@ pub struct Reference {
     pub is_sorted: bool,
     /// When the previous walk began.
     pub walk_start: Timestamp,
+    /// Checksums of the indexes of the metadata and the payload archive.
+    pub checksums: [Digest; 2],
 }
 
 impl Reference {
@@ -52,7 +54,8 @@ impl Reference {
             report.line("Crypt mode mismatch, continue without reference");
             return None;
         }
-        match Self::load(backup, snapshot, meta_name, &payload_name) {
+        let checksums = [meta_entry.csum, payload_entry.csum];
+        match Self::load(backup, snapshot, meta_name, &payload_name, checksums) {
             Ok(reference) => {
                 let lost = reference.missing.iter().filter(|&&missing| missing).count();
                 if lost > 0 {
@@ -77,6 +80,7 @@ impl Reference {
         snapshot: &Snapshot,
         meta_name: String,
         payload_name: &str,
+        checksums: [Digest; 2],
     ) -> anyhow::Result<Self> {
         snapshot.index(&meta_name).with_context(|| meta_name.clone())?;
         let payload = snapshot.index(payload_name).with_context(|| payload_name.to_owned())?;
@@ -93,6 +97,7 @@ impl Reference {
             missing,
             is_sorted: !is_append_order(manifest),
             walk_start,
+            checksums,
             payload,
         })
     }

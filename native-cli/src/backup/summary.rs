@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::detect::{Seen, Tally};
 use super::emit::Emitted;
+use super::old::StateUse;
 use super::recheck::Checked;
 use super::{ImageSummary, Mode};
 use crate::pipeline::Counters;
@@ -65,6 +66,8 @@ pub struct ArchiveSummary {
     pub live: u64,
     /// Unchanged files that are read because the repository lost their chunks.
     pub missing_chunks: u64,
+    /// What came of the state of the previous snapshot, if there was one.
+    pub state: Option<StateUse>,
     /// What came of comparing chunks with files.
     pub checked: Checked,
     emitted: Emitted,
@@ -90,6 +93,7 @@ impl ArchiveSummary {
             price: None,
             live: 0,
             missing_chunks: 0,
+            state: None,
             checked: Checked::default(),
             emitted: Emitted::default(),
             inherited: 0,
@@ -136,6 +140,15 @@ impl ArchiveSummary {
             writeln!(out, " - {} unchanged, reusable files with {} data", reused.files, with_headers(reused));
         let _ =
             writeln!(out, " - {} changed or non-reusable files with {} data", read.files, with_headers(read));
+        let moved = self.seen.moved;
+        if moved.files > 0 {
+            let data = with_headers(moved);
+            let _ = writeln!(
+                out,
+                " - {} files with {data} data were found at another path than before",
+                moved.files
+            );
+        }
         for (why, tally) in self.needless() {
             let _ = writeln!(
                 out,
@@ -181,6 +194,8 @@ impl ArchiveSummary {
         for (why, words) in [
             (Why::Metadata, "whose owner, permissions or attributes changed"),
             (Why::Racy, "modified since the last backup began"),
+            (Why::Touched, "to which something was done, though nothing that is stored changed"),
+            (Why::Replaced, "which are other files than before, though nothing that is stored changed"),
             (Why::BadReference, "of which the previous archive says what cannot be true"),
         ] {
             all.push((words, self.seen.read.get(&why).copied().unwrap_or_default()));
@@ -219,6 +234,8 @@ impl ArchiveSummary {
                 "differing_chunks": self.checked.files,
                 "metadata": of(Why::Metadata),
                 "racy": of(Why::Racy),
+                "touched": of(Why::Touched),
+                "replaced": of(Why::Replaced),
                 "bad_reference": of(Why::BadReference),
             },
             "verified": {
@@ -235,6 +252,12 @@ impl ArchiveSummary {
                 "chunks": totals.partial,
                 "price": self.price.map(|price| price.to_string()),
             },
+            "moved": tally(self.seen.moved),
+            "state": self.state.map(|state| json!({
+                "void": state.is_void,
+                "damaged_blocks": state.lost,
+                "untouched": self.seen.untouched,
+            })),
             "metadata_read": {
                 "by_name": self.reading.by_name,
                 "opened": self.reading.opened,

@@ -218,6 +218,8 @@ fn options(mode: Mode, threads: usize) -> Options {
         sizes: Sizes::new(64 << 10).unwrap(),
         append: false,
         trust_mtime_size: false,
+        state: None,
+        dry_run: false,
         verify_reused: None,
         threads,
         verbose: false,

@@ -79,6 +79,9 @@ pub struct Backup {
     /// and decayed disks are noticed: N, all or off
     #[arg(long, value_name = "N", default_value = "100")]
     pub verify_reused: Sampled,
+    /// What the state file of the last backup may tell against files of which nothing that is stored changed: see the guide; off keeps none
+    #[arg(long, value_name = "POLICY", default_value = "auto")]
+    pub state: StateArg,
     /// Do everything but write
     #[arg(long)]
     pub dry_run: bool,
@@ -126,6 +129,21 @@ pub enum EntryOrder {
     Name,
     /// In each directory what the previous archive has, in its order there, then the rest by name: less is read again
     Append,
+}
+
+/// How the state file is used, see [`Backup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StateArg {
+    /// As strict; but where nearly all inodes are new, as in a copy of the tree, as compat
+    Auto,
+    /// A file is read if something was done to it that nothing explains, or if it is another inode
+    Strict,
+    /// A file is read if it is another inode
+    Loose,
+    /// Nothing is read because of it: it only saves time
+    Compat,
+    /// There is none
+    Off,
 }
 
 /// Type of a group.

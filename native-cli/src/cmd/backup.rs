@@ -12,12 +12,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, bail, ensure};
 use pxkit_core::chunk::{Cuts, Sizes};
 use pxkit_core::pattern::MatchType;
+use pxkit_core::reuse::state::Sharpness;
 use pxkit_core::reuse::{Budget, Optimal, Policy};
 use rustix::io::Errno;
 
 use super::patterns;
-use crate::backup::{self, Contents, DryRun, Image, Mode, Options, Small, Source, Summary};
-use crate::cli::{Backup, CutRule, DetectionMode, EntryOrder, ReusePolicy};
+use crate::backup::{
+    self, Contents, DryRun, Image, Mode, Options, Small, Source, StatePolicy, States, Summary,
+};
+use crate::cli::{Backup, CutRule, DetectionMode, EntryOrder, ReusePolicy, StateArg};
 use crate::crypt::{self, Crypt, Resolved};
 use crate::linux::{ReadOptions, raise_open_files};
 use crate::remote::Lost;
@@ -93,6 +96,10 @@ fn attempt(
             report.line("No previous manifest available.");
         }
     }
+    // A state belongs to the repository in which the snapshot is that it describes.
+    let repository = format!("{place} {}", new.namespace);
+    let state = options.state.clone().map(|states| States { repository, ..states });
+    let options = &Options { state, ..options.clone() };
     Ok((backup::run(backup, contents, options, report)?, place))
 }
 
@@ -322,7 +329,19 @@ fn options(args: &Backup, crypt: Crypt) -> anyhow::Result<Options> {
         (Some(CutRule::Files) | None, ReusePolicy::Optimal) => Cuts::Files,
         (Some(CutRule::Reference), _) | (None, ReusePolicy::Threshold) => Cuts::Reference,
     };
+    let state_policy = match args.state {
+        StateArg::Auto => Some(StatePolicy::Auto),
+        StateArg::Strict => Some(StatePolicy::Sharp(Sharpness::Strict)),
+        StateArg::Loose => Some(StatePolicy::Sharp(Sharpness::Loose)),
+        StateArg::Compat => Some(StatePolicy::Sharp(Sharpness::Compatible)),
+        StateArg::Off => None,
+    };
+    // Whoever has no home has no state.
+    let state = state_policy.zip(States::default_directory().ok());
+    let state = state.map(|(policy, directory)| States { policy, directory, repository: String::new() });
     Ok(Options {
+        state,
+        dry_run: args.dry_run,
         mode: match args.change_detection_mode {
             DetectionMode::Legacy => Mode::Legacy,
             DetectionMode::Data => Mode::Data,

@@ -12,7 +12,7 @@ mod xattr;
 use rustix::io::Errno;
 
 pub use apply::{Applier, Known, Report, Step, StepError, Target};
-pub use read::{AttributeReader, FileSystem, Found, ReadOptions, can_read_by_name};
+pub use read::{AttributeReader, FileSystem, Found, ReadOptions, can_read_by_name, is_local};
 pub use sys::{inherited, raise_open_files, release_large_buffers};
 pub use xattr::{acl_texts, extended_attributes, extended_flags, native_flags};
 

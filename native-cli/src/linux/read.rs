@@ -3,8 +3,11 @@
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, SystemTime};
 
-use pxkit_core::format::{Attribute, Attributes, CHATTR_FLAGS, FAT_FLAGS, Features, FlagName, Kind, magic};
+use pxkit_core::format::{
+    Attribute, Attributes, CHATTR_FLAGS, FAT_FLAGS, Features, FlagName, Kind, Timestamp, magic,
+};
 use rustix::fs::{fgetxattr, flistxattr, ioctl_getflags};
 use rustix::io::Errno;
 
@@ -55,10 +58,34 @@ impl FileSystem {
         matches!(self.magic, magic::EXT4 | magic::XFS | magic::TMPFS)
     }
 
+    /// Whether inode numbers are the same after it is mounted again, and times of last change are kept; not those that are made up when a
+    /// node is first seen, as by FAT, FUSE and many network file systems.
+    pub fn has_stable_inodes(&self) -> bool {
+        const NFS: u64 = 0x6969;
+        is_local(self.magic) || self.magic == NFS
+    }
+
+    /// The latest time of last change that is past for certain at the time `now`: what is changed after `now` has a later one. Clocks of files
+    /// go in steps, and on a network they are another machine's.
+    pub fn settled_before(&self, now: SystemTime) -> Timestamp {
+        let slack = Duration::from_millis(if is_local(self.magic) { 100 } else { 2000 });
+        let since = now.checked_sub(slack).and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        since.map_or(Timestamp { secs: i64::MIN, nanos: 0 }, |since| Timestamp {
+            secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: since.subsec_nanos(),
+        })
+    }
+
     fn has_projects(&self) -> bool {
         matches!(self.magic, magic::EXT4 | magic::XFS | magic::FUSE | magic::ZFS)
             && self.features.contains(Features::QUOTA_PROJID)
     }
+}
+
+/// Whether times on a file system of this kind are by this machine's clock, in steps of milliseconds at most: FAT counts in two seconds.
+pub fn is_local(magic: u64) -> bool {
+    const F2FS: u64 = 0xf2f5_2010;
+    matches!(magic, magic::EXT4 | magic::XFS | magic::BTRFS | magic::TMPFS | magic::ZFS | F2FS)
 }
 
 /// How lenient reading is.

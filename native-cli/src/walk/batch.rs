@@ -52,6 +52,10 @@ pub(super) struct Prepared {
     pub attributes: Attributes,
     /// Attributes were left out.
     pub is_incomplete: bool,
+    /// The user knows.
+    pub is_told: bool,
+    /// Flags and attributes were not read.
+    pub is_bare: bool,
     pub change: Option<Change>,
     /// What is stored instead of the listed entry: another file of this name.
     pub instead: Option<Box<Entry>>,
@@ -95,7 +99,7 @@ impl Work {
             match options.prepare {
                 Prepare::Everything if is_small(options, entry) => content += entry.size as usize,
                 Prepare::Everything => open += 1,
-                Prepare::Metadata => {}
+                Prepare::Metadata | Prepare::Stat => {}
             }
         }
         (content, open)
@@ -132,7 +136,16 @@ pub(super) fn prepare(context: &Context, scratch: &mut Scratch, work: &Work, byt
 impl Prepared {
     fn bare(held: Held) -> Self {
         let attributes = Attributes::new();
-        Self { flags: 0, attributes, is_incomplete: false, change: None, instead: None, held }
+        Self {
+            flags: 0,
+            attributes,
+            is_incomplete: false,
+            is_told: false,
+            is_bare: false,
+            change: None,
+            instead: None,
+            held,
+        }
     }
 }
 
@@ -144,18 +157,29 @@ fn prepare_node(
     batch: &mut Batch,
 ) -> Result<Prepared, Stop> {
     match entry.kind {
-        Kind::File => {
-            if let Some(node) = read_by_name(context, scratch, work, entry)? {
-                batch.reading.by_name += 1;
-                return Ok(node);
-            }
-            let node = prepare_file(context, scratch, work, entry, &mut batch.bytes)?;
-            batch.reading.opened += 1;
-            Ok(node)
-        }
+        Kind::File if context.is_lazy() => Ok(Prepared { is_bare: true, ..Prepared::bare(Held::Nothing) }),
+        Kind::File => read_file(context, scratch, work, entry, &mut batch.bytes, &mut batch.reading),
         Kind::Symlink => read_target(work, entry, &mut batch.bytes).map(Prepared::bare),
         _ => Ok(Prepared::bare(Held::Nothing)),
     }
+}
+
+/// Reads a file's metadata, with contents if they are wanted.
+pub(super) fn read_file(
+    context: &Context,
+    scratch: &mut Scratch,
+    work: &Work,
+    entry: &Entry,
+    bytes: &mut Vec<u8>,
+    reading: &mut Reading,
+) -> Result<Prepared, Stop> {
+    if let Some(node) = read_by_name(context, scratch, work, entry)? {
+        reading.by_name += 1;
+        return Ok(node);
+    }
+    let node = prepare_file(context, scratch, work, entry, bytes)?;
+    reading.opened += 1;
+    Ok(node)
 }
 
 /// Reads a file's metadata without opening it; `None` if it has to be opened.
@@ -217,7 +241,7 @@ fn prepare_file(
         .read(file.as_fd(), Kind::File, &mut file_system, &mut node.attributes)
         .map_err(at_metadata)?;
     (node.flags, node.is_incomplete) = (found.flags, found.is_incomplete);
-    if context.options.prepare == Prepare::Metadata {
+    if context.options.prepare.is_without_contents() {
         return Ok(node);
     }
     // The bounds were made for the size that was listed, so another file is not read ahead.

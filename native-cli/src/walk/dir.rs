@@ -32,6 +32,11 @@ impl Dir {
         Self { name: name.into(), parent, path_len, file_system, scope, entries }
     }
 
+    /// Where it lies itself: a mount point is looked at with the eyes of the file system above it.
+    pub(super) fn seen_from_above(&self) -> FileSystem {
+        self.parent.as_ref().map_or(self.file_system, |above| above.file_system)
+    }
+
     /// Path with a slash before each component; empty for the root.
     pub(super) fn path(&self, out: &mut Vec<u8>) {
         out.clear();

@@ -5,8 +5,10 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
-use pxkit_core::format::{Attributes, Kind, magic};
+use pxkit_core::format::{Attributes, Kind, Timestamp, magic};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, fstatfs, openat, statat, statx};
 use rustix::io::Errno;
 
@@ -17,6 +19,9 @@ use super::report::{Problem, What};
 use super::scope::{EXCLUDE_FILE, Scope, child_path, outermost, read_exclude_file};
 use crate::linux::{AttributeReader, CallError, FileSystem, doing};
 
+/// What is asked about a node.
+pub(super) const STATX: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
 /// What every task may look at.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -25,12 +30,20 @@ pub(super) struct Context {
     pub devices: Option<Vec<u64>>,
     /// The kernel tells everything by name, and that is wanted.
     pub by_name: bool,
+    /// With [`Prepare::Stat`]: everything is read after all.
+    pub is_eager: AtomicBool,
 }
 
 impl Context {
     /// Whether regular files there are not to be opened.
     pub(super) fn reads_by_name(&self, file_system: FileSystem) -> bool {
         self.by_name && file_system.tells_by_name()
+    }
+
+    /// Whether only what `stat` tells is read.
+    pub(super) fn is_lazy(&self) -> bool {
+        // Whoever reads what, the result is the same, so nothing depends on when this is seen.
+        self.options.prepare == Prepare::Stat && !self.is_eager.load(Ordering::Relaxed)
     }
 }
 
@@ -75,6 +88,10 @@ pub(super) struct Entered {
     pub fd: Arc<OwnedFd>,
     pub flags: u64,
     pub attributes: Attributes,
+    /// Neither was read.
+    pub is_bare: bool,
+    /// Attributes were left out.
+    pub is_incomplete: bool,
     pub listing: Arc<Listing>,
     pub units: Vec<Range<usize>>,
     /// About children, by name, or about the directory itself, in the order of emission.
@@ -102,31 +119,35 @@ pub(super) fn enter(
     let own = own_file_system(context, parent, entry, &fd)?;
     // A mount point is looked at with the eyes of the file system above it.
     let mut looked_at = parent.map_or(own, |dir| dir.file_system);
-    let mut attributes = Attributes::new();
-    let found = scratch
-        .reader
-        .read(fd.as_fd(), Kind::Directory, &mut looked_at, &mut attributes)
-        .map_err(at_metadata)?;
-    let flags = found.flags;
+    let (mut attributes, mut flags, mut warnings) = (Attributes::new(), 0, Vec::new());
+    let (is_bare, mut is_incomplete) = (context.is_lazy(), false);
+    if !is_bare {
+        let found = scratch
+            .reader
+            .read(fd.as_fd(), Kind::Directory, &mut looked_at, &mut attributes)
+            .map_err(at_metadata)?;
+        flags = found.flags;
+        is_incomplete = found.is_incomplete;
+        if is_incomplete {
+            warnings.push((None, What::XattrsLeftOut));
+        }
+    }
 
     let name = place.listing.name(entry);
-    let mut warnings = Vec::new();
-    if found.is_incomplete {
-        warnings.push((None, What::XattrsLeftOut));
-    }
     let left_out = left_out(context, parent, entry, own);
     if let Some(what) = left_out {
         warnings.push((None, what));
         let entries = parent.map_or(0, |dir| dir.entries);
         let dir = Arc::new(Dir::new(parent.cloned(), name, own, None, entries));
         let listing = Arc::default();
-        return Ok(Entered { dir, fd, flags, attributes, listing, units: Vec::new(), warnings });
+        let units = Vec::new();
+        return Ok(Entered { dir, fd, flags, attributes, is_bare, is_incomplete, listing, units, warnings });
     }
     let mut dir = Dir::new(parent.cloned(), name, own, None, 0);
     let listing = list(context, scratch, &mut dir, parent, &fd, &mut warnings)?;
     let units = split(&listing, &context.options);
     let (dir, listing) = (Arc::new(dir), Arc::new(listing));
-    Ok(Entered { dir, fd, flags, attributes, listing, units, warnings })
+    Ok(Entered { dir, fd, flags, attributes, is_bare, is_incomplete, listing, units, warnings })
 }
 
 /// Opens a node for reading: without changing its access time if the kernel lets us, and without ever waiting for a writer if a
@@ -227,6 +248,7 @@ fn list(
     let records = std::mem::take(&mut names.records);
     let mut listing = Listing::of_names(names);
     listing.entries.reserve_exact(records.len());
+    let settled_before = dir.file_system.settled_before(SystemTime::now());
     for record in &records {
         let name = listing.name_at(record);
         if let Some(scope) = &dir.scope
@@ -234,7 +256,7 @@ fn list(
         {
             continue;
         }
-        match stat_entry(context, dir, fd, record, name) {
+        match stat_entry(context, fd, record, name, settled_before) {
             Ok(Some(entry)) => listing.entries.push(entry),
             Ok(None) => {}
             Err(Stop::Skip(what)) => warnings.push((Some(name.to_bytes().into()), what)),
@@ -251,19 +273,25 @@ fn list(
 /// `None` if nodes of its kind are not wanted.
 fn stat_entry(
     context: &Context,
-    dir: &Dir,
     fd: &OwnedFd,
     record: &Record,
     name: &CStr,
+    settled_before: Timestamp,
 ) -> Result<Option<Entry>, Stop> {
     let options = &context.options;
     let at_stat = |errno| at_open(errno, "look at it");
-    let entry = if context.reads_by_name(dir.file_system) {
-        let stat = statx(fd, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map_err(at_stat)?;
-        Entry::of_statx(record.range(), &stat)
+    let known = if options.prepare.is_without_contents() {
+        statx(fd, name, AtFlags::SYMLINK_NOFOLLOW, STATX).ok()
     } else {
-        let stat = statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(at_stat)?;
-        Entry::new(record.range(), &stat)
+        None
+    };
+    let entry = match known {
+        Some(stat) => Entry::of_statx(record.range(), &stat, settled_before),
+        // A kernel or a sandbox that does not know it, or an error that the other call tells, too.
+        None => {
+            let stat = statat(fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(at_stat)?;
+            Entry::new(record.range(), &stat)
+        }
     };
     let entry = entry.map_err(Stop::Fail)?;
     let unwanted = match entry.kind {
@@ -280,7 +308,7 @@ fn split(listing: &Listing, options: &Options) -> Vec<Range<usize>> {
     // Nodes of a batch. Files that are not read are done sooner.
     let (most, small_file) = match options.prepare {
         Prepare::Everything => (64, options.bounds.small_file as u64),
-        Prepare::Metadata => (256, 0),
+        Prepare::Metadata | Prepare::Stat => (256, 0),
     };
     /// Bytes of contents after which a batch is full.
     const FULL: u64 = 256 << 10;
@@ -308,6 +336,10 @@ fn split(listing: &Listing, options: &Options) -> Vec<Range<usize>> {
 }
 
 /// Whether a range of [`split`] needs a task at all.
-pub(super) fn needs_task(nodes: &[Entry]) -> bool {
-    nodes.iter().any(|entry| matches!(entry.kind, Kind::Directory | Kind::File | Kind::Symlink))
+pub(super) fn needs_task(context: &Context, nodes: &[Entry]) -> bool {
+    let is_lazy = context.is_lazy();
+    nodes.iter().any(|entry| match entry.kind {
+        Kind::File => !is_lazy,
+        kind => matches!(kind, Kind::Directory | Kind::Symlink),
+    })
 }

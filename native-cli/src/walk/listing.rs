@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 
 use pxkit_core::format::{Kind, Stat, Timestamp};
-use rustix::fs::{AtFlags, FileType, RawDir, Statx, StatxAttributes, makedev, statat};
+use rustix::fs::{AtFlags, FileType, RawDir, Statx, StatxAttributes, StatxFlags, makedev, statat};
 use rustix::io::Errno;
 
 use super::report::Problem;
@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub kind: Kind,
     /// `STATX_ATTR_COMPRESSED`, if it came from `statx`.
     pub is_compressed: bool,
+    /// See [`pxkit_core::reuse::state::Marks::SETTLED`]; never, if it did not come from `statx`.
+    is_settled: bool,
     nlink: u32,
     mode: u32,
     uid: u32,
@@ -32,6 +34,8 @@ pub(super) struct Entry {
     ctime_nanos: u32,
     secs: i64,
     ctime_secs: i64,
+    /// When the inode was made, in nanoseconds since 1970; 0 if that is not known.
+    birth: i64,
     pub size: u64,
     pub dev: u64,
     pub ino: u64,
@@ -46,6 +50,8 @@ impl Entry {
             name_len: u16::try_from(name.len()).map_err(|_| Problem::BadName)?,
             kind: kind_of(stat.st_mode)?,
             is_compressed: false,
+            is_settled: false,
+            birth: 0,
             nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
             mode: stat.st_mode,
             uid: stat.st_uid,
@@ -62,13 +68,24 @@ impl Entry {
     }
 
     /// What `statx` answered, which tells a little more.
-    pub(super) fn of_statx(name: Range<usize>, stat: &Statx) -> Result<Self, Problem> {
+    pub(super) fn of_statx(
+        name: Range<usize>,
+        stat: &Statx,
+        settled_before: Timestamp,
+    ) -> Result<Self, Problem> {
         let mode = stat.stx_mode.into();
+        let ctime = Timestamp { secs: stat.stx_ctime.tv_sec, nanos: stat.stx_ctime.tv_nsec };
+        let birth = || {
+            let nanos = stat.stx_btime.tv_sec.wrapping_mul(1_000_000_000);
+            nanos.wrapping_add(stat.stx_btime.tv_nsec.into())
+        };
         Ok(Self {
             name_start: name.start,
             name_len: u16::try_from(name.len()).map_err(|_| Problem::BadName)?,
             kind: kind_of(mode)?,
             is_compressed: stat.stx_attributes.contains(StatxAttributes::COMPRESSED),
+            is_settled: ctime < settled_before,
+            birth: if stat.stx_mask & StatxFlags::BTIME.bits() != 0 { birth() } else { 0 },
             nlink: stat.stx_nlink,
             mode,
             uid: stat.stx_uid,
@@ -107,6 +124,14 @@ impl Entry {
     /// Where its name is in the listing.
     pub(super) fn name_range(&self) -> Range<usize> {
         self.name_start..self.name_start + usize::from(self.name_len)
+    }
+
+    pub(super) fn birth(&self) -> i64 {
+        self.birth
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled
     }
 
     pub(super) fn nlink(&self) -> u64 {

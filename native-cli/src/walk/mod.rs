@@ -24,6 +24,7 @@ mod tests;
 mod walker;
 
 use pxkit_core::format::{Attributes, Kind, Stat, Timestamp};
+use pxkit_core::reuse::state::Marks;
 
 pub(crate) use enter::{Stop, at_open};
 pub(crate) use file::read_small;
@@ -62,6 +63,12 @@ pub struct Node<'w> {
     pub stat: Stat,
     /// Time of the last change of anything, which archives do not store.
     pub ctime: Timestamp,
+    /// When the inode was made, in nanoseconds since 1970; 0 if that is not known. Only with [`Prepare::Stat`] or read by name.
+    pub birth: i64,
+    /// What is known about inode, times and metadata; of inode and times, likewise.
+    pub marks: Marks,
+    /// Neither inode flags nor attributes were read, see [`Prepare::Stat`].
+    pub is_bare: bool,
     /// Attributes; none but of regular files and directories.
     pub attributes: &'w Attributes,
     /// Bytes of contents by `stat`; this many are stored, whatever happens to the file.

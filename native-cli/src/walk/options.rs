@@ -30,7 +30,7 @@ pub struct Options {
     pub leave_out: Vec<(u64, u64)>,
     /// What is done with nodes besides listing them.
     pub prepare: Prepare,
-    /// With [`Prepare::Metadata`]: metadata is read without opening files where kernel and file system allow it. The result
+    /// Without contents: metadata is read without opening files where kernel and file system allow it. The result
     /// is the same without, only slower.
     pub by_name: bool,
     /// Threads that work ahead; none at all is possible. `None` means as many as there are processors.
@@ -72,6 +72,16 @@ pub enum Prepare {
     /// A file that may not be opened may be among the nodes then, unlike with `Everything`. One that was replaced after it had
     /// been listed stands as it was, if neither has attributes; who opens it compares ([`super::Identity`]).
     Metadata,
+    /// As [`Prepare::Metadata`], but only what `stat` tells is read of files and directories; for those of which more is wanted,
+    /// [`super::Walk::read_last`] reads it. If that is most of them, [`super::Walk::read_ahead`] has it read by the workers.
+    Stat,
+}
+
+impl Prepare {
+    /// Whether contents are left to somebody else.
+    pub fn is_without_contents(self) -> bool {
+        self != Self::Everything
+    }
 }
 
 /// How much may lie ready before it is consumed. Only workers keep to it, each with one task over it at most: a directory must

@@ -1,19 +1,22 @@
 //! The threads that work ahead, and what they share with the consumer.
 
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use pxkit_core::format::Kind;
+use pxkit_core::format::{Attributes, Kind};
 
-use super::batch::{Batch, Work, prepare};
+use super::batch::{Batch, Prepared, Work, prepare, read_file};
 use super::dir::path_in;
-use super::enter::{Context, Entered, Place, Scratch, Stop, enter, needs_task};
+use super::enter::{Context, Entered, Place, Scratch, Stop, at_metadata, enter, needs_task};
+use super::listing::Entry;
 use super::options::Options;
-use super::report::{Problem, WalkError, What};
+use super::report::{Problem, Reading, WalkError, What};
 use super::tasks::{HEAD, Id, Status, Tasks};
+use crate::linux::{FileSystem, Found};
 
 /// How many tasks a worker looks at for one that fits the bounds.
 const LOOK_AT: usize = 64;
@@ -121,6 +124,32 @@ impl Pool {
 
     pub(super) fn options(&self) -> &Options {
         &self.shared.context.options
+    }
+
+    /// Reads the metadata of one file here and now.
+    pub(super) fn read(
+        &mut self,
+        work: &Work,
+        entry: &Entry,
+        reading: &mut Reading,
+    ) -> Result<Prepared, Stop> {
+        read_file(&self.shared.context, &mut self.scratch, work, entry, &mut Vec::new(), reading)
+    }
+
+    /// Reads the attributes of an open directory here and now.
+    pub(super) fn read_directory(
+        &mut self,
+        fd: &OwnedFd,
+        mut file_system: FileSystem,
+        attributes: &mut Attributes,
+    ) -> Result<Found, Stop> {
+        let found = self.scratch.reader.read(fd.as_fd(), Kind::Directory, &mut file_system, attributes);
+        found.map_err(at_metadata)
+    }
+
+    /// With [`super::Prepare::Stat`]: has everything read by the workers from here on, or not.
+    pub(super) fn set_eager(&self, is_eager: bool) {
+        self.shared.context.is_eager.store(is_eager, Ordering::Relaxed);
     }
 
     /// The result of a task, which is done here and now if nobody has begun with it.
@@ -270,7 +299,7 @@ impl Shared {
         let listing = &entered.listing;
         let make_task = |range: &Range<usize>| {
             let nodes = &listing.entries[range.clone()];
-            if !needs_task(nodes) {
+            if !needs_task(&self.context, nodes) {
                 return None;
             }
             let (dir, fd, listing) = (Arc::clone(&entered.dir), Arc::clone(&entered.fd), Arc::clone(listing));

@@ -4,22 +4,26 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 use std::vec::IntoIter;
 
 use pxkit_core::format::{Attributes, Kind, magic};
-use rustix::fs::{CWD, Mode, OFlags, fstat, fstatfs, openat};
+use pxkit_core::reuse::state::Marks;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fstatfs, openat, statx};
 use rustix::io::Errno;
 
-use super::batch::{Batch, Held as NodeHeld};
-use super::enter::{Context, Place};
+use super::batch::{Batch, Held as NodeHeld, Prepared, Work};
+use super::dir::Dir;
+use super::enter::{Context, Place, STATX, Stop};
 use super::file::FileReader;
 use super::listing::{Entry, Listing};
-use super::options::{Options, Prepare};
+use super::options::Options;
 use super::pool::{Held, Outcome, Pool, Unit};
 use super::report::{Counts, Problem, Reading, WalkError, Warning, What};
 use super::tasks::Id;
 use super::{Content, Node, Step};
-use crate::linux::{can_read_by_name, doing};
+use crate::linux::{FileSystem, can_read_by_name, doing};
 
 static NO_ATTRIBUTES: Attributes = Attributes::new();
 
@@ -58,7 +62,19 @@ pub struct Walk {
     released: Held,
     counts: Counts,
     reading: Reading,
+    /// What was given last, if it was a node.
+    last: Last,
     is_over: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Last {
+    #[default]
+    Nothing,
+    /// The directory of the last frame.
+    Enter,
+    /// Its node of this index.
+    Node(usize),
 }
 
 #[derive(Debug)]
@@ -66,8 +82,11 @@ struct Frame {
     /// The directory itself: an entry of the listing above.
     above: Arc<Listing>,
     index: usize,
+    dir: Arc<Dir>,
     flags: u64,
     attributes: Attributes,
+    is_bare: bool,
+    is_incomplete: bool,
     listing: Arc<Listing>,
     units: IntoIter<Unit>,
     /// Bytes of the directory's path.
@@ -82,6 +101,8 @@ struct Current {
     end: usize,
     /// The batch, unless the nodes needed no preparation.
     batch: Option<Batch>,
+    /// A node that was prepared alone, by its index.
+    single: Option<(usize, Prepared)>,
     /// What is released after the last.
     held: Held,
 }
@@ -104,11 +125,18 @@ impl Walk {
         let at_root = |problem| WalkError { path: Vec::new(), problem };
         let call = |action| move |errno| at_root(Problem::Call(doing(action)(errno)));
         let stat = fstat(&root).map_err(call("look at it"))?;
+        let now = SystemTime::now();
         let file_system = fstatfs(&root).map_err(call("tell the file system"))?;
         if magic::is_virtual(file_system.f_type as u64) {
             return Err(at_root(Problem::VirtualRoot));
         }
-        let entry = Entry::new(0..0, &stat).map_err(at_root)?;
+        let settled_before =
+            FileSystem::new(stat.st_dev, file_system.f_type as u64, options.features).settled_before(now);
+        let entry = match statx(&root, c"", AtFlags::EMPTY_PATH, STATX) {
+            Ok(all) => Entry::of_statx(0..0, &all, settled_before),
+            Err(_) => Entry::new(0..0, &stat),
+        };
+        let entry = entry.map_err(at_root)?;
         if entry.kind != Kind::Directory {
             return Err(call("open it")(Errno::NOTDIR));
         }
@@ -117,8 +145,9 @@ impl Walk {
         let listing = Arc::new(Listing::of_root(entry));
         let place = Place { parent: None, listing: Arc::clone(&listing), index: 0 };
         let by_name =
-            options.by_name && options.prepare == Prepare::Metadata && can_read_by_name(root.as_fd());
-        let (pool, id) = Pool::start(Context { options, devices, by_name }, place, root);
+            options.by_name && options.prepare.is_without_contents() && can_read_by_name(root.as_fd());
+        let is_eager = AtomicBool::new(false);
+        let (pool, id) = Pool::start(Context { options, devices, by_name, is_eager }, place, root);
         Ok(Self {
             pool,
             root: Some((listing, id)),
@@ -129,6 +158,7 @@ impl Walk {
             released: Held::default(),
             counts: Counts::default(),
             reading: Reading::default(),
+            last: Last::Nothing,
             is_over: false,
         })
     }
@@ -146,11 +176,93 @@ impl Walk {
             return Ok(None);
         }
         match self.advance() {
-            Ok(event) => Ok(self.step(event)),
+            Ok(event) => {
+                self.last = match event {
+                    Event::Enter => Last::Enter,
+                    Event::Node(index) => Last::Node(index),
+                    _ => Last::Nothing,
+                };
+                Ok(self.step(event))
+            }
             Err(error) => {
                 self.is_over = true;
                 Err(error)
             }
+        }
+    }
+
+    /// The last node once more, with all its metadata: for one that was [bare](Node::is_bare). What is to be said about it comes before it, or instead
+    /// of it, if it is gone.
+    ///
+    /// # Errors
+    /// See [`Walk::next`].
+    pub fn read_last(&mut self) -> Result<Option<Step<'_>>, WalkError> {
+        let result = match std::mem::take(&mut self.last) {
+            Last::Nothing => return self.next(),
+            Last::Enter => self.read_directory(),
+            Last::Node(index) => self.read_file(index),
+        };
+        match result {
+            Ok(Some(warning)) => Ok(Some(Step::Warning(warning))),
+            Ok(None) => match self.frames.last() {
+                Some(_) if matches!(self.last, Last::Enter) => Ok(self.step(Event::Enter)),
+                _ => self.next(),
+            },
+            Err(problem) => {
+                self.is_over = true;
+                Err(WalkError { path: self.path.clone(), problem })
+            }
+        }
+    }
+
+    /// Whether the workers are to read the metadata of everything that is still to come, because most of it will be wanted. With [`Prepare::Stat`].
+    pub fn read_ahead(&mut self, is_wanted: bool) {
+        self.pool.set_eager(is_wanted);
+    }
+
+    fn read_directory(&mut self) -> Result<Option<Warning>, Problem> {
+        let Some(Frame { dir, fd: Some(fd), attributes, flags, is_bare, is_incomplete, .. }) =
+            self.frames.last_mut()
+        else {
+            return Ok(None);
+        };
+        match self.pool.read_directory(fd, dir.seen_from_above(), attributes) {
+            Ok(found) => {
+                (*flags, *is_bare, *is_incomplete) = (found.flags, false, found.is_incomplete);
+                if found.is_incomplete {
+                    self.warnings.push_front(Warning { path: self.path.clone(), what: What::XattrsLeftOut });
+                }
+                self.last = Last::Enter;
+                Ok(None)
+            }
+            Err(Stop::Skip(what)) => {
+                self.frames.pop();
+                self.counts.nodes -= 1;
+                self.counts.losses += u64::from(what.is_loss());
+                self.warnings.clear();
+                Ok(Some(Warning { path: self.path.clone(), what }))
+            }
+            Err(Stop::Fail(problem)) => Err(problem),
+        }
+    }
+
+    fn read_file(&mut self, index: usize) -> Result<Option<Warning>, Problem> {
+        let Some(Frame { dir, fd: Some(fd), listing, .. }) = self.frames.last() else { return Ok(None) };
+        let (dir, fd, listing) = (Arc::clone(dir), Arc::clone(fd), Arc::clone(listing));
+        let work = Work { dir, fd, listing, range: index..index + 1 };
+        self.counts.nodes -= 1;
+        match self.pool.read(&work, &work.listing.entries[index], &mut self.reading) {
+            Ok(prepared) => {
+                // It comes again, as if nothing had been said of it.
+                self.current.next = index;
+                self.current.single = Some((index, prepared));
+                Ok(None)
+            }
+            Err(Stop::Skip(what)) => {
+                self.counts.losses += u64::from(what.is_loss());
+                Ok(Some(Warning { path: self.path.clone(), what }))
+            }
+            Err(Stop::Fail(problem)) => Err(problem),
         }
     }
 
@@ -215,10 +327,15 @@ impl Walk {
         let Some(frame) = self.frames.last() else { return Ok(None) };
         self.path.truncate(frame.path_len);
         push_name(&mut self.path, frame.listing.name(&frame.listing.entries[index]));
-        if let Some(batch) = &mut current.batch {
-            match batch.nodes.get_mut(index - batch.range.start) {
+        let single =
+            current.single.as_mut().filter(|single| single.0 == index).map(|single| Some(&mut single.1));
+        let prepared = single
+            .or_else(|| current.batch.as_mut().map(|batch| batch.nodes.get_mut(index - batch.range.start)));
+        if let Some(prepared) = prepared {
+            match prepared {
                 None => {
-                    let problem = batch.failure.take().unwrap_or(Problem::Panicked);
+                    let failure = current.batch.as_mut().and_then(|batch| batch.failure.take());
+                    let problem = failure.unwrap_or(Problem::Panicked);
                     return Err(WalkError { path: self.path.clone(), problem });
                 }
                 Some(node) => {
@@ -228,7 +345,11 @@ impl Walk {
                             Some(what.clone())
                         }
                         (_, Some(change)) => Some(What::Changed(change)),
-                        _ => std::mem::take(&mut node.is_incomplete).then_some(What::XattrsLeftOut),
+                        _ if node.is_incomplete && !node.is_told => {
+                            node.is_told = true;
+                            Some(What::XattrsLeftOut)
+                        }
+                        _ => None,
                     };
                     if let Some(what) = what {
                         self.counts.losses += u64::from(what.is_loss());
@@ -250,7 +371,8 @@ impl Walk {
             Outcome::Batch(batch, held) => {
                 self.reading.by_name += batch.reading.by_name;
                 self.reading.opened += batch.reading.opened;
-                self.current = Current { next: range.start, end: range.end, batch: Some(batch), held };
+                self.current =
+                    Current { next: range.start, end: range.end, batch: Some(batch), single: None, held };
                 Ok(())
             }
             Outcome::Failed(error) => Err(error),
@@ -301,12 +423,15 @@ impl Walk {
             }
             self.warnings.push_back(Warning { path, what });
         }
-        let keep = self.pool.options().prepare == Prepare::Metadata;
+        let keep = self.pool.options().prepare.is_without_contents();
         self.frames.push(Frame {
             above,
             index,
+            dir: entered.dir,
             flags: entered.flags,
             attributes: entered.attributes,
+            is_bare: entered.is_bare,
+            is_incomplete: entered.is_incomplete,
             listing: entered.listing,
             units: units.into_iter(),
             path_len: self.path.len(),
@@ -325,28 +450,42 @@ impl Walk {
                 let frame = self.frames.last()?;
                 let entry = &frame.above.entries[frame.index];
                 let (attributes, name) = (&frame.attributes, frame.above.name(entry));
-                Step::Enter(node(&self.path, name, entry, frame.flags, attributes, Content::None))
+                let node = node(&self.path, name, entry, &frame.dir, frame.flags, attributes, Content::None);
+                let is_whole = !frame.is_bare && !frame.is_incomplete;
+                let marks = node.marks.with_if(is_whole, Marks::WHOLE);
+                Step::Enter(Node { is_bare: frame.is_bare, marks, ..node })
             }
             Event::Node(index) => {
-                let listing = &self.frames.last()?.listing;
+                let Frame { listing, dir, .. } = self.frames.last()?;
                 let entry = &listing.entries[index];
                 let name = listing.name(entry);
-                let Some(batch) = &mut self.current.batch else {
-                    let content = if entry.kind == Kind::File { Content::Unread } else { Content::None };
-                    return Some(Step::Node(node(&self.path, name, entry, 0, &NO_ATTRIBUTES, content)));
+                let Current { batch, single, .. } = &mut self.current;
+                let (bytes, in_batch) = match batch {
+                    Some(Batch { bytes, nodes, range, .. }) => {
+                        (bytes.as_slice(), nodes.get_mut(index - range.start))
+                    }
+                    None => (&[][..], None),
                 };
-                let prepared = &mut batch.nodes[index - batch.range.start];
+                let single = single.as_mut().filter(|single| single.0 == index).map(|single| &mut single.1);
+                let Some(prepared) = single.or(in_batch) else {
+                    let is_bare = entry.kind == Kind::File;
+                    let content = if is_bare { Content::Unread } else { Content::None };
+                    let node = node(&self.path, name, entry, dir, 0, &NO_ATTRIBUTES, content);
+                    let marks = node.marks.with_if(!is_bare, Marks::WHOLE);
+                    return Some(Step::Node(Node { is_bare, marks, ..node }));
+                };
                 let entry = prepared.instead.as_deref().unwrap_or(entry);
                 let content = match std::mem::replace(&mut prepared.held, NodeHeld::Nothing) {
-                    NodeHeld::Bytes(range) if entry.kind == Kind::Symlink => {
-                        Content::Target(&batch.bytes[range])
-                    }
-                    NodeHeld::Bytes(range) => Content::Bytes(&batch.bytes[range]),
+                    NodeHeld::Bytes(range) if entry.kind == Kind::Symlink => Content::Target(&bytes[range]),
+                    NodeHeld::Bytes(range) => Content::Bytes(&bytes[range]),
                     NodeHeld::File(file) => Content::File(FileReader::new(file, entry.size)),
                     _ if entry.kind == Kind::File => Content::Unread,
                     _ => Content::None,
                 };
-                Step::Node(node(&self.path, name, entry, prepared.flags, &prepared.attributes, content))
+                let Prepared { flags, attributes, is_bare, is_incomplete, .. } = prepared;
+                let node = node(&self.path, name, entry, dir, *flags, attributes, content);
+                let marks = node.marks.with_if(!*is_bare && !*is_incomplete, Marks::WHOLE);
+                Step::Node(Node { is_bare: *is_bare, marks, ..node })
             }
         })
     }
@@ -356,13 +495,34 @@ fn node<'w>(
     path: &'w [u8],
     name: &'w [u8],
     entry: &Entry,
+    dir: &Dir,
     flags: u64,
     attributes: &'w Attributes,
     content: Content<'w>,
 ) -> Node<'w> {
-    let (stat, ctime, nlink) = (entry.stat(flags), entry.ctime(), entry.nlink());
+    let (stat, ctime, birth, nlink) = (entry.stat(flags), entry.ctime(), entry.birth(), entry.nlink());
     let Entry { kind, size, dev, ino, rdev, .. } = *entry;
-    Node { path, name, kind, stat, ctime, attributes, size, dev, ino, nlink, rdev, content }
+    let is_stable = dir.file_system.dev == dev && dir.file_system.has_stable_inodes();
+    let marks =
+        Marks::default().with_if(is_stable, Marks::STABLE).with_if(entry.is_settled(), Marks::SETTLED);
+    let is_bare = false;
+    Node {
+        path,
+        name,
+        kind,
+        stat,
+        ctime,
+        birth,
+        marks,
+        is_bare,
+        attributes,
+        size,
+        dev,
+        ino,
+        nlink,
+        rdev,
+        content,
+    }
 }
 
 fn push_name(path: &mut Vec<u8>, name: &[u8]) {

@@ -64,12 +64,21 @@ impl Moved {
         }
     }
 
-    /// The walk has a file that is to be read, with this number in the listing.
-    pub fn come(&mut self, number: usize, trace: &Trace, size: u64, mtime: Timestamp, devices: &Devices) {
-        let Some(device) = devices.former(trace.device) else { return };
-        if self.come.len() < MOST && trace.marks.has(Marks::STABLE) {
+    /// The walk has a file that is to be read, with this number in the listing. Returns whether that is remembered.
+    pub fn come(
+        &mut self,
+        number: usize,
+        trace: &Trace,
+        size: u64,
+        mtime: Timestamp,
+        devices: &Devices,
+    ) -> bool {
+        let Some(device) = devices.former(trace.device) else { return false };
+        let is_kept = self.come.len() < MOST && trace.marks.has(Marks::STABLE);
+        if is_kept {
             self.come.push((Key::new(device, trace, size, mtime), number));
         }
+        is_kept
     }
 
     /// The files that are on both sides: number in the listing, and where the previous payload stream has them.
