@@ -14,7 +14,7 @@ use super::detect::Tally;
 use super::sink::Streams;
 use super::state::NewState;
 use crate::report::{Report, check_signals};
-use crate::walk::{Change, DisplayPath, FileReader, Fresh, WalkError};
+use crate::walk::{self, Change, DisplayPath, FileReader, Fresh, WalkError};
 
 /// The file that unified archives keep the exclude patterns in (format specification 5.5).
 const EXCLUDE_CLI: &[u8] = b".pxarexclude-cli";
@@ -298,17 +298,7 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         let (node, size) = match &fresh {
             None => (node, size),
             Some(fresh) => {
-                let links = u32::try_from(fresh.nlink).unwrap_or(u32::MAX);
-                let (dev, ino) = (fresh.identity.dev, fresh.identity.ino);
-                // It changed a moment ago, so it is not settled, and if it was replaced nothing is known of the new inode.
-                seen = Identity {
-                    dev,
-                    ino,
-                    birth: 0,
-                    ctime: fresh.identity.ctime,
-                    links,
-                    marks: Marks::default(),
-                };
+                seen = changed_identity(identity, fresh);
                 let Fresh { stat, attributes, identity, warning, .. } = &**fresh;
                 if let Some(what) = warning {
                     self.report.warn(format_args!("{}: {what}", DisplayPath(&self.path)));
@@ -379,6 +369,15 @@ impl<'a, 'p, 'env> Emitter<'a, 'p, 'env> {
         }
         Ok(())
     }
+}
+
+/// What a file is that changed since it was listed. That was a moment ago, so it is not settled; if it was replaced, nothing more is known of it.
+fn changed_identity(listed: &Identity, fresh: &Fresh) -> Identity {
+    let links = u32::try_from(fresh.nlink).unwrap_or(u32::MAX);
+    let walk::Identity { dev, ino, ctime, .. } = fresh.identity;
+    let is_same = (dev, ino) == (listed.dev, listed.ino);
+    let marks = Marks::default().with_if(is_same && listed.marks.has(Marks::STABLE), Marks::STABLE);
+    Identity { dev, ino, birth: if is_same { listed.birth } else { 0 }, ctime, links, marks }
 }
 
 impl std::fmt::Debug for Emitter<'_, '_, '_> {

@@ -133,8 +133,10 @@ impl Known {
             return self.candidate(None);
         };
         let is_doubtful = matches!(why, Why::Touched | Why::Replaced);
-        let may_be_elsewhere = matches!(looked.kinship, Kinship::Other | Kinship::Unknown)
-            && self.moved.come(number, &looked.trace, node.size, node.stat.mtime, &self.devices);
+        // Of a further name of a file, which is the first one now, the archive has the contents elsewhere, too.
+        let is_another = why == Why::New || matches!(looked.kinship, Kinship::Other | Kinship::Unknown);
+        let may_be_elsewhere =
+            is_another && self.moved.come(number, &looked.trace, node.size, node.stat.mtime, &self.devices);
         if may_be_elsewhere || (is_doubtful && self.doubt.is_some()) {
             self.reasons.push((number, why));
         }
