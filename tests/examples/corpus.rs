@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use pxkit_core::format::HEADER_SIZE;
+use pxkit_core::reuse::state::{Binding, Header as StateHeader, Trace, WriteState};
 use pxkit_tests::{golden, odd, traps};
 
 /// Larger inputs make fuzzing slow.
@@ -41,6 +42,11 @@ fn main() {
     }
     extract(&write);
     attributes(&write);
+    let (mut writer, mut state) = (WriteState::new(1), vec![0; StateHeader::SIZE]);
+    (0..30).for_each(|ino| writer.push(&Trace { ino, ..Trace::default() }, &mut state));
+    let header = writer.finish(Binding::default(), &mut state);
+    state[..StateHeader::SIZE].copy_from_slice(&header.to_bytes());
+    write("state", "thirty", &[&state]);
     for (name, text) in [
         ("reference", &br#"{"exclude-patterns":"sub/deep/\n!keep\n/lost\nq\"\\\\x\n"}"#[..]),
         ("other-keys", br#"{"a":[1,{"b":null}],"exclude-patterns":"x\u00e9\ud83d\ude00"}"#),

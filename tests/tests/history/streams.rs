@@ -236,6 +236,8 @@ fn rule_69_what_is_said() {
     let (tree, scratch) = (tree(&[("a", 3_000_000), ("b", 100_000), ("c", 2_000_000)]), Scratch::new());
     fs::hard_link(tree.join("b"), tree.join("d")).expect("linked");
     fs::create_dir_all(scratch.join("store/.chunks")).expect("a directory");
+    // What was made a moment ago would be read again for that.
+    std::thread::sleep(std::time::Duration::from_millis(130));
     let backup = |mode: &str, time: &str| {
         let mut command = cli::command();
         command.args(["backup", "--backup-id", "a", "--chunk-size=64", "--change-detection-mode", mode]);

@@ -83,7 +83,7 @@ fn losing_it_costs_only_time() {
         symlink("/dev/zero", state).expect("a symlink");
     });
     survives("no permission to speak of", None, |state| {
-        fs::set_permissions(state, fs::Permissions::from_mode(0)).expect("a mode");
+        fs::set_permissions(state, fs::Permissions::from_mode(0o000)).expect("a mode");
     });
     let len = {
         let mut world = World::new(AUTO, &FILES);

@@ -121,7 +121,8 @@ fn renamed_files_and_directories_keep_their_contents() {
         let mut world = World::new(AUTO, &FILES);
         world.append = append;
         world.backup();
-        let changes: [(&str, u64, fn(&World)); 5] = [
+        type Change = (&'static str, u64, fn(&World));
+        let changes: [Change; 5] = [
             ("a file", 1, |world| fs::rename(world.path("a"), world.path("b/zz")).expect("renamed")),
             ("a directory", 3, |world| fs::rename(world.path("b/d"), world.path("0")).expect("renamed")),
             ("over another", 1, |world| fs::rename(world.path("g/h"), world.path("b/c")).expect("renamed")),
