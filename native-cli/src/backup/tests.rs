@@ -9,6 +9,7 @@ use pxkit_core::blob::{BackupType, Catalog, CatalogKind};
 use pxkit_core::decode::{Content, Entries, Event};
 use pxkit_core::format::{Digest, Header, ItemType, Kind};
 use pxkit_core::index::{FixedIndex, WriteDynamic};
+use pxkit_core::pattern::{MatchType, Pattern};
 use pxkit_core::reuse::Why;
 use tempfile::TempDir;
 
@@ -429,7 +430,7 @@ fn legacy_has_a_catalog_and_the_patterns() {
     let tree = tree();
     let mut bench = Bench::new();
     let mut options = options(Mode::Legacy, 2);
-    let exclude = Pattern::parse(b"d6", pxkit_core::pattern::MatchType::Exclude).unwrap();
+    let exclude = Pattern::parse(b"d6", MatchType::Exclude).unwrap();
     options.walk.patterns.push(exclude);
     bench.backup(tree.path(), &options);
     let names: Vec<&str> = bench.last().manifest.files.iter().map(|file| file.filename.as_str()).collect();
@@ -458,7 +459,7 @@ fn split_archives_tell_the_patterns_in_every_mode() {
     let mut metas = Vec::new();
     for mode in [Mode::Data, Mode::Metadata] {
         let mut options = options(mode, 1);
-        options.walk.patterns.push(Pattern::parse(b"d6", pxkit_core::pattern::MatchType::Exclude).unwrap());
+        options.walk.patterns.push(Pattern::parse(b"d6", MatchType::Exclude).unwrap());
         let mut bench = Bench::new();
         bench.backup(tree.path(), &options);
         metas.push(bench.stream("root.mpxar.didx"));
