@@ -1,13 +1,15 @@
 //! Images: files and block devices as one stream of bytes, cut into chunks of one size (datastore specification 9).
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use pxkit_core::blob::FileEntry;
 use pxkit_core::index::IMAGE_CHUNK_SIZE;
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 
 use crate::pipeline::{ChunkStream, Counters, Cut, Even, Storing};
 use crate::report::{Report, check_signals, wait_readable};
@@ -46,7 +48,7 @@ impl Image {
     pub fn new(name: String, path: String, mut file: File) -> anyhow::Result<Self> {
         let kind = file.metadata().with_context(|| format!("cannot read {path}"))?.file_type();
         let size = if kind.is_file() || kind.is_block_device() {
-            let size = file.seek(SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
+            let size = file.seek(io::SeekFrom::End(0)).and_then(|size| file.rewind().map(|()| size));
             Some(size.with_context(|| format!("cannot tell the size of {path}"))?)
         } else if kind.is_fifo() {
             None
@@ -92,14 +94,18 @@ impl Image {
         let mut stream = ChunkStream::new(storing.clone(), cut, writer);
         let mut piece = vec![0; PIECE];
         // A file that grows meanwhile is taken as long as it was.
-        let mut rest = (&file).take(size.unwrap_or(u64::MAX));
+        let size_or_more = size.unwrap_or(u64::MAX);
         loop {
+            if let Some(size) = size {
+                skip_hole(&file, size, &mut stream, storing, report)?;
+            }
+            let most = (size_or_more - stream.position()).min(PIECE as u64) as usize;
             match size {
                 Some(_) => check_signals()?,
                 // Whoever writes may take his time.
                 None => wait_readable(&file).with_context(|| format!("cannot read {path}"))?,
             }
-            match rest.read(&mut piece) {
+            match (&file).read(&mut piece[..most]) {
                 Ok(0) => break,
                 Ok(len) => {
                     stream.write(&piece[..len])?;
@@ -121,4 +127,34 @@ impl Image {
         let (entry, counters) = stream.finish()?;
         Ok((entry, ImageSummary { name, counters, duration: start.elapsed() }))
     }
+}
+
+/// Goes over the chunks of a hole without reading them, if the file is at the start of one: their zeros are hashed and stored once.
+fn skip_hole(
+    mut file: &File,
+    size: u64,
+    stream: &mut ChunkStream<'_, '_>,
+    storing: &Storing<'_, '_>,
+    report: &Report,
+) -> anyhow::Result<()> {
+    let at = stream.position();
+    if !at.is_multiple_of(IMAGE_CHUNK_SIZE) || at >= size {
+        return Ok(());
+    }
+    let data = match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data.min(size),
+        // Behind the last byte of data.
+        Err(Errno::NXIO) => size,
+        // The file system does not tell.
+        Err(_) => at,
+    };
+    let holes = (data - at) / IMAGE_CHUNK_SIZE;
+    if holes > 1 {
+        let zeros = vec![0; IMAGE_CHUNK_SIZE as usize];
+        stream.write(&zeros)?;
+        stream.repeat(storing.crypt.digest(&zeros), IMAGE_CHUNK_SIZE, holes - 1)?;
+        report.count_bytes(holes * IMAGE_CHUNK_SIZE);
+    }
+    file.seek(io::SeekFrom::Start(stream.position()))?;
+    Ok(())
 }

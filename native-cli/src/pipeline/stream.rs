@@ -309,6 +309,21 @@ impl<'p, 'env> ChunkStream<'p, 'env> {
         Ok(())
     }
 
+    /// The chunk `digest` of `len` bytes, which this stream has stored already, comes `times` more.
+    ///
+    /// # Errors
+    /// Those of [`ChunkStream::write`].
+    pub fn repeat(&mut self, digest: Digest, len: u64, times: u64) -> anyhow::Result<()> {
+        self.end_chunk()?;
+        for _ in 0..times {
+            self.position += len;
+            let place = self.next_place()?;
+            let stored = Stored { is_new: false, encoded: 0 };
+            self.order.complete(place, Ok(Part::Raw { digest, len, stored }));
+        }
+        Ok(())
+    }
+
     /// Ends the stream: waits for all its chunks and completes the index. Returns what the manifest says of it, and what was done.
     ///
     /// # Errors

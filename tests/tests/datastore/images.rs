@@ -1,6 +1,7 @@
 //! Images: files and devices that are stored as they are (datastore specification 9).
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
 use pxkit_core::index::FixedIndex;
@@ -93,6 +94,39 @@ fn what_changed_is_stored() {
         let counters = place.backup(1_600_000_100, more);
         assert_eq!((&counters["chunks"], &counters["new_chunks"]), (&5.into(), &1.into()), "{more:?}");
     }
+    place.restores(&bytes, &[]);
+}
+
+/// Holes are not read: nobody would wait for a TiB of zeros.
+#[test]
+fn holes_are_zeros_that_nobody_reads() {
+    let place = Place::new();
+    let size = (1_u64 << 40) + 9;
+    let path = place.scratch.join("disk");
+    let file = fs::File::create(&path).expect("a file");
+    file.set_len(size).expect("a hole");
+    let contents = noise(8, 5000);
+    file.write_all_at(&contents, 700 << 30).expect("written");
+    drop(file);
+    let counters = place.backup(1_600_000_000, &[]);
+    let chunks = size.div_ceil(CHUNK as u64);
+    // Zeros, contents, and nine zeros at the end.
+    assert_eq!((&counters["chunks"], &counters["new_chunks"]), (&chunks.into(), &3.into()));
+    assert_eq!(counters["bytes"], size);
+    let path = place.store.root.join("host/a/2020-09-13T12:26:40Z/disk.img.fidx");
+    let index = FixedIndex::parse(&fs::read(path).expect("an index")).expect("an index");
+    let zeros = index.digests()[0];
+    let others: Vec<usize> = (0..index.digests().len()).filter(|&at| index.digests()[at] != zeros).collect();
+    assert_eq!(others, [(700 << 30) / CHUNK, chunks as usize - 1]);
+    // A small one is compared as a whole: holes at the start, of odd lengths, and at the end.
+    let mut bytes = vec![0; 5 * CHUNK];
+    bytes.extend(noise(9, 3 * CHUNK + 5));
+    bytes.resize(20 * CHUNK + 77, 0);
+    let file = fs::File::create(place.scratch.join("disk")).expect("a file");
+    file.set_len(bytes.len() as u64).expect("a hole");
+    file.write_all_at(&bytes[5 * CHUNK..8 * CHUNK + 5], 5 * CHUNK as u64).expect("written");
+    let counters = place.backup(1_600_000_001, &[]);
+    assert_eq!(counters["chunks"], 21);
     place.restores(&bytes, &[]);
 }
 
