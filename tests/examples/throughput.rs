@@ -1,10 +1,10 @@
 //! How fast a first backup goes to a server, beside the same into a datastore on this machine:
-//! `cargo run --release -p pxkit-tests --example throughput -- [--tree DIR] [--mib N] [--rounds N] [--latencies MS,MS] [--in DIR]`.
+//! `cargo run --release -p pxkit-tests --example throughput -- [--tree DIR] [--mib N] [--rounds N] [--latencies MS,MS] [--in DIR] [--encrypted]`.
 //!
 //! The server is that of the tests in a process of its own, takes chunks over TLS and keeps none. It gets the last quarter of the
 //! processors (at least one), the client the others, with a server as without. Each round makes all measurements once, one after the
 //! other, so that what else the machine does meets all of them; medians are printed. Files are read once before, so that no disk counts
-//! but the one that the local datastore is on.
+//! but the one that the local datastore is on. With `--encrypted` each of them is made with a key, too.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,14 @@ struct Arguments {
     rounds: usize,
     latencies: Vec<u64>,
     place: PathBuf,
+    encrypted: bool,
+}
+
+/// What is measured: into a local datastore, or to a server at this latency; with a key or without.
+#[derive(Clone, Copy)]
+struct Case {
+    latency: Option<u64>,
+    encrypted: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,23 +43,30 @@ fn main() -> anyhow::Result<()> {
     };
     let (files, bytes) = read(&tree)?;
     println!("{files} files, {bytes} bytes; client on processors {client}, server on {server}");
-    let mut cases = vec![None];
-    cases.extend(arguments.latencies.iter().copied().map(Some));
+    let places = || std::iter::once(None).chain(arguments.latencies.iter().copied().map(Some));
+    let mut cases: Vec<Case> = places().map(|latency| Case { latency, encrypted: false }).collect();
+    if arguments.encrypted {
+        cases.extend(places().map(|latency| Case { latency, encrypted: true }));
+    }
+    let key = temp.path().join("key.json");
+    let made = Command::new(cli::binary()).args(["key", "create", "--kdf", "none"]).arg(&key).output()?;
+    anyhow::ensure!(made.status.success(), "no key can be made");
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); cases.len()];
     for round in 0..arguments.rounds {
         for (case, times) in cases.iter().zip(&mut times) {
-            let took = match case {
+            let key = case.encrypted.then_some(&*key);
+            let took = match case.latency {
                 None => {
                     let store = temp.path().join("store");
                     fs::create_dir_all(store.join(".chunks"))?;
                     let environment = [("PBS_REPOSITORY".to_owned(), store.display().to_string())];
-                    let took = backup(&tree, &client, &environment)?;
+                    let took = backup(&tree, &client, &environment, key)?;
                     fs::remove_dir_all(&store)?;
                     took
                 }
                 Some(latency) => {
-                    let running = Running::start(*latency, &server, temp.path())?;
-                    backup(&tree, &client, &running.environment)?
+                    let running = Running::start(latency, &server, temp.path())?;
+                    backup(&tree, &client, &running.environment, key)?
                 }
             };
             times.push(took);
@@ -74,9 +89,14 @@ fn arguments() -> Arguments {
         rounds: 3,
         latencies: vec![0, 1, 50, 200],
         place: env::temp_dir(),
+        encrypted: false,
     };
     let mut all = env::args().skip(1);
     while let Some(argument) = all.next() {
+        if argument == "--encrypted" {
+            out.encrypted = true;
+            continue;
+        }
         let value = all.next().unwrap_or_else(|| panic!("{argument} takes a value"));
         let number = |text: &str| text.parse::<u64>().expect("a number");
         match &*argument {
@@ -91,8 +111,10 @@ fn arguments() -> Arguments {
     out
 }
 
-fn name(case: Option<u64>) -> String {
-    case.map_or_else(|| "a local datastore".to_owned(), |latency| format!("a server at {latency} ms"))
+fn name(Case { latency, encrypted }: Case) -> String {
+    let place =
+        latency.map_or_else(|| "a local datastore".to_owned(), |latency| format!("a server at {latency} ms"));
+    if encrypted { format!("{place}, encrypted") } else { place }
 }
 
 fn median(times: &mut [Duration]) -> f64 {
@@ -148,10 +170,18 @@ fn read(directory: &Path) -> anyhow::Result<(u64, u64)> {
 }
 
 /// How long a first backup takes.
-fn backup(tree: &Path, processors: &str, environment: &[(String, String)]) -> anyhow::Result<Duration> {
+fn backup(
+    tree: &Path,
+    processors: &str,
+    environment: &[(String, String)],
+    key: Option<&Path>,
+) -> anyhow::Result<Duration> {
     let mut command = Command::new("taskset");
     command.args(["-c", processors]).arg(cli::binary()).args(["backup", "--quiet", "--backup-id", "bench"]);
     command.arg(format!("root.pxar:{}", tree.display()));
+    if let Some(key) = key {
+        command.arg("--keyfile").arg(key);
+    }
     command
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("XDG_CONFIG_HOME", "/nonexistent");
