@@ -14,6 +14,7 @@ pub mod job;
 pub mod linux;
 pub mod mount;
 pub mod output;
+pub mod pace;
 pub mod pipeline;
 pub mod remote;
 pub mod report;

@@ -10,6 +10,7 @@ use pxkit_core::reuse::Budget;
 
 use super::{CryptArgs, RepositoryArgs, SERVER, Talk};
 use crate::cmd::backup::{Sampled, Spec};
+use crate::pace::Cores;
 
 /// `pxkit backup`
 #[derive(Debug, Args)]
@@ -88,6 +89,9 @@ pub struct Backup {
     /// Threads that read, hash and compress; the snapshot does not depend on it [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// Most processor time, as a number of cores (0.5) or in percent of one (50%) [default: no limit]
+    #[arg(long, value_name = "CORES|PERCENT%")]
+    pub limit_cpu: Option<Cores>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub talk: Talk,

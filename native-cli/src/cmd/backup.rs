@@ -23,6 +23,7 @@ use crate::backup::{
 use crate::cli::{Backup, CutRule, DetectionMode, EntryOrder, ReusePolicy, StateArg};
 use crate::crypt::{self, Crypt, Resolved};
 use crate::linux::{ReadOptions, raise_open_files};
+use crate::pace;
 use crate::remote::Lost;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::store::{self, Group, NewSnapshot, Repository, SnapshotId, locate};
@@ -35,6 +36,9 @@ use crate::walk::{self, open_source};
 pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     raise_open_files();
     let report = Report::new(args.talk.quiet || args.talk.json || args.talk.verbose);
+    if let Some(cores) = args.limit_cpu {
+        pace::limit(cores);
+    }
     let specs = &args.sources;
     for (at, spec) in specs.iter().enumerate() {
         let is_twice = specs[..at].iter().any(|other| other.name() == spec.name());

@@ -17,7 +17,10 @@ use crate::report::{Outcome, Report, check_signals, watch_signals};
 /// The configuration cannot be used, or a job failed.
 pub fn run(args: &Run) -> anyhow::Result<Outcome> {
     let path = args.config.clone().map_or_else(job::config_file, Ok)?;
-    let config = Config::read(&path)?;
+    let mut config = Config::read(&path)?;
+    if let Some(limit) = args.limit_cpu {
+        config.limit_cpu(limit);
+    }
     let jobs =
         select(&config, &args.jobs).with_context(|| format!("in the configuration {}", path.display()))?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

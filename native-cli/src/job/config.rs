@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::options;
 use crate::cli::{Cli, RepositoryArgs};
+use crate::pace::Cores;
 
 /// What runs by itself decides these; a configuration that set them would have no effect, or a bad one.
 const RESERVED: &[&str] = &["repository", "json", "quiet", "verbose", "dry-run", "backup-time", "all"];
@@ -67,6 +68,14 @@ impl Config {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read the configuration {file}"))?;
         Self::parse(&text).with_context(|| format!("in the configuration {file}"))
+    }
+
+    /// Gives the backups of all jobs this limit of processor time, whatever they say themselves.
+    pub fn limit_cpu(&mut self, limit: Cores) {
+        for job in &mut self.jobs {
+            job.arguments.retain(|argument| !argument.as_encoded_bytes().starts_with(b"--limit-cpu="));
+            job.arguments.push(format!("--limit-cpu={limit}").into());
+        }
     }
 
     /// Reads a text.

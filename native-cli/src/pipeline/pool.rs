@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, Scope};
 
+use crate::pace;
+
 /// A task panicked: a defect of this program.
 #[derive(Clone, Copy, Debug)]
 pub struct Panicked;
@@ -58,6 +60,7 @@ impl<T: Send> Task for Slot<'_, T> {
         let result = catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked);
         *self.lock() = State::Done(result);
         self.done.notify_all();
+        pace::keep();
     }
 }
 

@@ -17,6 +17,7 @@ use super::options::Options;
 use super::report::{Problem, Reading, WalkError, What};
 use super::tasks::{HEAD, Id, Status, Tasks};
 use crate::linux::{FileSystem, Found};
+use crate::pace;
 
 /// How many tasks a worker looks at for one that fits the bounds.
 const LOOK_AT: usize = 64;
@@ -261,6 +262,7 @@ impl Shared {
     }
 
     fn run_enter(&self, place: Place, root: Option<Arc<OwnedFd>>, scratch: &mut Scratch) -> EnterResult {
+        pace::keep();
         let result = guarded(|| enter(&self.context, scratch, &place, root));
         let problem = match result {
             Some(Ok(entered)) => return EnterResult::Entered(entered),
@@ -281,6 +283,7 @@ impl Shared {
         held: Held,
         scratch: &mut Scratch,
     ) -> Outcome {
+        pace::keep();
         let result = guarded(|| {
             buffer.reserve_exact(size);
             prepare(&self.context, scratch, &work, buffer)

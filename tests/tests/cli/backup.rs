@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use pxkit_tests::cli::{self, Run};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::pxkit;
 
@@ -125,5 +126,28 @@ fn every_reader_reads_append_order() {
             (expected.clone(), expected)
         );
         assert_eq!(fs::read_dir(one.join("sub")).unwrap().count(), 1, "nothing but {path}");
+    }
+}
+
+#[test]
+fn a_limit_of_processor_time_is_kept() {
+    let (tree, place) = (Scratch::new(), Scratch::new());
+    let mut random = fs::File::open("/dev/urandom").unwrap();
+    for number in 0..128 {
+        let mut file = fs::File::create(tree.join(&number.to_string())).unwrap();
+        std::io::copy(&mut std::io::Read::take(&mut random, 1 << 19), &mut file).unwrap();
+    }
+    let source = format!("root.pxar:{}", tree.path().display());
+    let script = r#"TIMEFORMAT="%R %U %S"; time "$PXKIT" backup "$1" --repository "$2" -q --limit-cpu 10%"#;
+    let run = Run::of(cli::shell(script, &[&source, &place.join("store")])).exits(0);
+    let line = run.err.lines().last().expect("times");
+    let times: Vec<f64> = line.split(' ').map(|time| time.parse().expect("seconds")).collect();
+    let [real, user, system] = times[..] else { panic!("{line}") };
+    // Beyond the limit is what starts and ends the program, and what may be used at once.
+    assert!(user + system <= real * 0.1 + 0.15, "{line}");
+    assert!(user + system > 0.2, "too little work to tell: {line}");
+    for bad in ["0", "a lot", "-5%"] {
+        pxkit!["backup", &source, format!("--limit-cpu={bad}"), "--repository", place.join("store")]
+            .exits(64);
     }
 }

@@ -217,6 +217,23 @@ fn a_rehearsal_shows_the_commands() {
 }
 
 #[test]
+fn a_limit_of_processor_time_is_handed_on() {
+    let place = Place::new();
+    place.configure(&format!("{JOB}limit-cpu = \"150%\"\n"));
+    let shown = |args: &[&str]| place.run(&[&["-n"], args].concat()).succeeds().text().to_owned();
+    assert!(shown(&[]).contains(" --limit-cpu='150%' "), "{}", shown(&[]));
+    // That of the command line goes first.
+    let run = shown(&["--limit-cpu", "25%"]);
+    assert!(run.contains(" --limit-cpu=0.25 ") && !run.contains("150"), "{run}");
+    place.configure(&format!("{JOB}limit-cpu = 2\n"));
+    place.run(&["--limit-cpu", "0.9"]).succeeds();
+    assert_eq!(place.report("daily")["result"], "ok");
+    place.run(&["--limit-cpu", "0"]).fails(64, &["at least 1%"]);
+    place.configure(&format!("{JOB}limit-cpu = \"much\"\n"));
+    place.run(&[]).fails(2, &["[job.daily]", "limit-cpu", "percent"]);
+}
+
+#[test]
 fn mistakes_in_the_configuration_are_told_at_once() {
     let place = Place::new();
     for (text, words) in [
