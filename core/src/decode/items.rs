@@ -275,17 +275,29 @@ impl Decoder {
 
     #[inline]
     fn filename<'w>(&mut self, bytes: &'w [u8]) -> Result<Item<'w>, Error> {
-        let name = terminated(bytes, self.offset, ItemType::Filename)?;
-        if let Err(expected) = check_name(name) {
-            let problem = Problem::Content { expected };
-            return Err(Error::new(self.offset, Some(ItemType::Filename), problem));
-        }
+        // A name is looked through once; why it is none, when it is none.
+        let name = match bytes.split_last() {
+            Some((0, name)) if check_name(name).is_ok() => name,
+            _ => return Err(self.bad_name(bytes)),
+        };
         if let Some(level) = self.levels.last_mut() {
             level.children += 1;
         }
         self.filename = self.offset;
         self.state = State::Named;
         Ok(Item::Filename(name))
+    }
+
+    #[cold]
+    fn bad_name(&self, bytes: &[u8]) -> Error {
+        let item = ItemType::Filename;
+        match terminated(bytes, self.offset, item).map(check_name) {
+            Err(error) => error,
+            Ok(checked) => {
+                let expected = checked.err().unwrap_or_default();
+                Error::new(self.offset, Some(item), Problem::Content { expected })
+            }
+        }
     }
 
     #[inline]

@@ -27,8 +27,9 @@ pub use item::{HEADER_SIZE, ItemType, MAX_ITEM_SIZE, MAX_NAME_LEN, MAX_XATTR_LEN
 pub use payload::{PayloadCursor, PayloadRef, START_MARKER, TAIL_MARKER as PAYLOAD_TAIL_MARKER};
 pub use stat::{Kind, Stat, Timestamp, mode};
 
-/// The little-endian u64 at `at`; `bytes` must hold it (callers check the item's size first).
-#[inline]
+/// The little-endian u64 at `at`; `bytes` must hold it (callers check the item's size first). Inlined even where size counts more than speed:
+/// the call would cost as many bytes.
+#[inline(always)]
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut raw = [0; 8];
     raw.copy_from_slice(&bytes[at..at + 8]);
@@ -36,7 +37,7 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// The little-endian u32 at `at`; `bytes` must hold it.
-#[inline]
+#[inline(always)]
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut raw = [0; 4];
     raw.copy_from_slice(&bytes[at..at + 4]);
