@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use pxkit_core::access::TreeBuilder;
-use pxkit_core::decode::{Entries, Event, Irregularity};
+use pxkit_core::access::{Stop, TreeBuilder};
+use pxkit_core::decode::{Entries, Irregularity};
 use pxkit_core::format::{Error, ItemType, Kind, Problem as Cause};
 
 use super::source::window::Window;
@@ -68,13 +68,6 @@ struct Loader {
     is_quiet: bool,
 }
 
-/// Why decoding stops within a slice.
-enum Stop {
-    /// More bytes are needed, this many from where it stands.
-    Need(usize),
-    End,
-}
-
 impl Loader {
     fn new(document: Rc<Document>) -> Self {
         let window = Window::new(document.meta().clone(), FIRST);
@@ -108,6 +101,7 @@ impl Loader {
             needed = match stop.map_err(|error| problem::of(error, &name))? {
                 Stop::End => return Ok(()),
                 Stop::Need(needed) => needed,
+                _ => 0,
             };
             if !self.is_quiet && (is_first || task.is_time()) {
                 tell(task, &self.document);
@@ -126,49 +120,36 @@ impl Loader {
         let (position, size) = (window.position(), document.meta().size());
         let bytes = window.bytes();
         let mut at = 0;
-        let mut skip = 0;
         let stop = document.grow(|builder: &mut TreeBuilder| {
             make_room(builder, position, bytes.len() as u64, size);
+            let before = builder.tree().len() as u32;
             let stop = loop {
-                let progress = match entries.step(&bytes[at..]) {
-                    Ok(progress) => progress,
-                    Err(error) => break Err(error),
-                };
-                at += progress.used;
-                match progress.event {
-                    Event::Entry(entry) => {
-                        if builder.tree().len() >= MOST {
-                            let cause = Cause::Limit { what: "entries", limit: MOST as u64 };
-                            break Err(Error::new(entry.filename, Some(ItemType::Filename), cause));
-                        }
-                        if let Err(error) = builder.add(&entry) {
-                            break Err(error);
-                        }
-                        if entry.kind == Kind::File {
-                            counts.files += 1;
-                            counts.content = counts.content.saturating_add(entry.size());
-                        } else if entry.depth == 0 {
-                            head.borrow_mut().root_entry = entry.filename;
-                        }
-                    }
-                    Event::Leave { .. } => builder.leave(),
-                    Event::Skip(more) if more <= (bytes.len() - at) as u64 => at += more as usize,
-                    Event::Skip(more) => {
-                        skip = more;
-                        break Ok(Stop::Need(0));
-                    }
-                    Event::Need(needed) => break Ok(Stop::Need(needed)),
-                    Event::Version(version) => head.borrow_mut().version = version,
-                    Event::Prelude { size } => head.borrow_mut().prelude = Some((position + at as u64, size)),
-                    Event::End => break Ok(Stop::End),
+                let (used, stop) = builder.fill(entries, &bytes[at..], MOST);
+                at += used;
+                match stop {
+                    Ok(Stop::Version(version)) => head.borrow_mut().version = version,
+                    Ok(Stop::Prelude(size)) => head.borrow_mut().prelude = Some((position + at as u64, size)),
+                    stop => break stop,
                 }
             };
             builder.settle();
+            let tree = builder.tree();
+            for id in before..tree.len() as u32 {
+                if tree.kind(id) == Kind::File {
+                    counts.files += 1;
+                    counts.content = counts.content.saturating_add(tree.size(id));
+                }
+            }
+            if before == 0 && !tree.is_empty() {
+                head.borrow_mut().root_entry = tree.filename(0);
+            }
             stop
         })?;
         document.counts.set(counts);
         window.take(at);
-        window.skip(skip);
+        if let Ok(Stop::Skip(bytes)) = stop {
+            window.skip(bytes);
+        }
         if let Ok(Stop::End) = stop
             && entries.offset() < size
         {

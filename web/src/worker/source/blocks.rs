@@ -127,6 +127,10 @@ impl Source for Cached {
         self.source.will_read(range);
     }
 
+    fn ahead(&self) -> usize {
+        self.source.ahead()
+    }
+
     fn unit(&self, offset: u64) -> Option<Range<u64>> {
         self.source.unit(offset)
     }

@@ -32,8 +32,14 @@ pub trait Source {
     /// Fills `buffer` with the bytes at `offset`; fails if there are not so many.
     fn read<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Reading<'a>;
 
-    /// Says that exactly this range will be read next, so that it can be on its way while other bytes are worked on.
+    /// Says that exactly this range will be read next, behind those that were announced and not read yet, so that it can be on its way while
+    /// other bytes are worked on.
     fn will_read(&self, _range: Range<u64>) {}
+
+    /// How many announced ranges can be on their way at once.
+    fn ahead(&self) -> usize {
+        1
+    }
 
     /// Bytes around `offset` that are read together at the price of one (a chunk).
     fn unit(&self, _offset: u64) -> Option<Range<u64>> {

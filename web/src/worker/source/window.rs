@@ -1,11 +1,13 @@
 //! A window that moves over a source: for decoders that go forwards.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Source;
 use crate::protocol::Problem;
 
-/// Bytes of a source from where a decoder stands. Reading and decoding overlap: the next slice is on its way while this one is worked on.
+/// Bytes of a source from where a decoder stands. Reading and decoding overlap: the next slices are on their way while this one is worked
+/// on, the more of them the longer it went straight on.
 pub struct Window {
     source: Rc<dyn Source>,
     slice: u64,
@@ -15,8 +17,10 @@ pub struct Window {
     end: usize,
     /// Position of the next byte to be read.
     next: u64,
-    /// Where that ends which is on its way.
-    ahead: u64,
+    /// Where the slices end that are on their way; the first of them begins at `next`.
+    ahead: VecDeque<u64>,
+    /// How many of them there may be.
+    straight: usize,
     /// Bytes from `next` on that are on their way and not needed any more.
     unneeded: u64,
 }
@@ -31,7 +35,8 @@ impl Window {
             start: 0,
             end: 0,
             next: 0,
-            ahead: 0,
+            ahead: VecDeque::new(),
+            straight: 0,
             unneeded: 0,
         }
     }
@@ -66,7 +71,13 @@ impl Window {
         let unneeded = self.unneeded.saturating_add(bytes - there);
         let next = self.next.saturating_add(unneeded);
         // What is on its way is taken, so that nothing is read twice.
-        (self.next, self.unneeded) = if next < self.ahead { (self.next, unneeded) } else { (next, 0) };
+        if self.ahead.back().is_some_and(|&end| next < end) {
+            self.unneeded = unneeded;
+        } else {
+            (self.next, self.unneeded) = (next, 0);
+            self.ahead.clear();
+            self.straight = 0;
+        }
     }
 
     /// Bytes that were skipped although they are not there.
@@ -85,16 +96,20 @@ impl Window {
             self.end -= self.start;
             self.start = 0;
             let more = (needed as u64).saturating_sub(self.end as u64).max(self.slice);
-            let more = if self.ahead > self.next { self.ahead - self.next } else { more };
+            let more = self.ahead.pop_front().map_or(more, |end| end - self.next);
             let len = more.min(size.saturating_sub(self.next));
             self.read(len).await?;
             if self.end - self.start >= needed || self.next >= size {
                 break;
             }
         }
-        if self.next < size {
-            self.ahead = (self.next + self.slice).min(size);
-            self.source.will_read(self.next..self.ahead);
+        self.straight = self.source.ahead().min(self.straight + 1);
+        let mut end = self.ahead.back().copied().unwrap_or(self.next);
+        while end < size && self.ahead.len() < self.straight {
+            let start = end;
+            end = (start + self.slice).min(size);
+            self.source.will_read(start..end);
+            self.ahead.push_back(end);
         }
         Ok(self.end - self.start)
     }
@@ -129,7 +144,8 @@ mod tests {
     struct Counting {
         memory: Memory,
         read: Rc<Cell<u64>>,
-        ahead: RefCell<Option<std::ops::Range<u64>>>,
+        ahead: RefCell<VecDeque<std::ops::Range<u64>>>,
+        most: usize,
     }
 
     impl Source for Counting {
@@ -143,15 +159,25 @@ mod tests {
 
         fn read<'a>(&'a self, offset: u64, buffer: &'a mut [u8]) -> Reading<'a> {
             let range = offset..offset + buffer.len() as u64;
-            if self.ahead.take().is_none_or(|ahead| ahead != range) {
-                self.read.set(self.read.get() + buffer.len() as u64);
+            let mut ahead = self.ahead.borrow_mut();
+            match ahead.iter().position(|ahead| *ahead == range) {
+                Some(at) => drop(ahead.drain(..=at)),
+                None => self.read.set(self.read.get() + buffer.len() as u64),
             }
             self.memory.read(offset, buffer)
         }
 
         fn will_read(&self, range: std::ops::Range<u64>) {
             self.read.set(self.read.get() + range.end - range.start);
-            *self.ahead.borrow_mut() = Some(range);
+            let mut ahead = self.ahead.borrow_mut();
+            ahead.push_back(range);
+            while ahead.len() > self.most {
+                ahead.pop_front();
+            }
+        }
+
+        fn ahead(&self) -> usize {
+            self.most
         }
     }
 
@@ -166,7 +192,8 @@ mod tests {
         for _ in 0..200 {
             let read = Rc::<Cell<u64>>::default();
             let memory = Memory::new("bytes".to_owned(), bytes.clone());
-            let source = Counting { memory, read: read.clone(), ahead: RefCell::default() };
+            let most = 1 + below(4) as usize;
+            let source = Counting { memory, read: read.clone(), ahead: RefCell::default(), most };
             let mut window = Window::new(Rc::new(source), 100);
             let (mut needed, mut at) = (0, 0);
             while window.missing() == 0 {
@@ -187,5 +214,27 @@ mod tests {
             }
             assert!(read.get() <= bytes.len() as u64, "{} bytes were read", read.get());
         }
+    }
+
+    #[test]
+    fn more_is_on_its_way_the_longer_it_goes_straight_on() {
+        let memory = Memory::new("bytes".to_owned(), vec![7; 2000]);
+        let source = Rc::new(Counting { memory, read: Rc::default(), ahead: RefCell::default(), most: 3 });
+        let mut window = Window::new(source.clone(), 100);
+        let mut fill = |skipped: u64| {
+            futures::executor::block_on(window.fill(0)).unwrap();
+            window.take(window.bytes().len());
+            window.skip(skipped);
+            let ahead: Vec<u64> = source.ahead.borrow().iter().map(|range| range.start).collect();
+            ahead
+        };
+        assert_eq!(fill(0), [100]);
+        assert_eq!(fill(0), [200, 300]);
+        assert_eq!(fill(0), [300, 400, 500]);
+        // To the middle of what is on its way, then far behind it.
+        assert_eq!(fill(150), [400, 500, 600]);
+        assert_eq!(fill(0), [500, 600, 700]);
+        assert_eq!(fill(1000), [600, 700, 800]);
+        assert_eq!(fill(0).last(), Some(&1700));
     }
 }
