@@ -141,11 +141,12 @@ async fn joined(task: &Task, old: &LayoutParts, new: &LayoutParts) -> Result<Com
     let total = Some(new.tree.len() as u64);
     let mut comparing = Comparing::new(&before, &after);
     while comparing.step(SLICE as usize) {
-        task.progress("comparing", comparing.done(), total, false);
+        match comparing.moving() {
+            None => task.progress("comparing", comparing.done(), total, false),
+            Some((done, files)) => task.progress("looking for what was moved", done, Some(files), false),
+        }
         task.breathe().await?;
     }
-    task.progress("looking for what was moved", comparing.done(), total, false);
-    task.breathe().await?;
     Ok(comparing.finish())
 }
 

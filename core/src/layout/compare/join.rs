@@ -6,7 +6,7 @@ use super::super::spans::Layout;
 use super::comparison::Comparison;
 use super::contents::same_contents;
 use super::metadata::{differing, link_differs};
-use super::moved::find_moved;
+use super::moved::Moving;
 use crate::access::Tree;
 use crate::compare::{Change, Fields};
 use crate::format::Kind;
@@ -27,6 +27,7 @@ pub struct Comparing<'a> {
     right: Vec<u32>,
     at: (usize, usize),
     done: u64,
+    moving: Moving,
 }
 
 impl<'a> Comparing<'a> {
@@ -37,11 +38,16 @@ impl<'a> Comparing<'a> {
         if !old.tree().is_empty() && !new.tree().is_empty() {
             join.pair(0, 0);
         }
-        Self { join, left: Vec::new(), right: Vec::new(), at: (0, 0), done: 0 }
+        Self { join, left: Vec::new(), right: Vec::new(), at: (0, 0), done: 0, moving: Moving::default() }
     }
 
-    /// Compares about `entries` more; whether there are still others. The children of one directory are listed at once.
+    /// Compares about `entries` more, and then looks for what was moved among what was not found under its path; whether there are still others. The
+    /// children of one directory are listed at once, and the files of one side that may have been moved are sorted at once.
     pub fn step(&mut self, entries: usize) -> bool {
+        if self.moving.has_begun() {
+            let Join { old, new, comparison, .. } = &mut self.join;
+            return self.moving.step(old, new, comparison, entries);
+        }
         let mut budget = entries;
         while budget > 0 {
             let (a, b) = self.at;
@@ -53,7 +59,10 @@ impl<'a> Comparing<'a> {
                 budget = budget.saturating_sub(a.max(b));
                 continue;
             }
-            let Some((a, b)) = self.join.open.pop() else { return false };
+            let Some((a, b)) = self.join.open.pop() else {
+                let Join { old, new, comparison, .. } = &mut self.join;
+                return self.moving.step(old, new, comparison, entries);
+            };
             sorted_children(self.join.old.tree(), a, &mut self.left);
             sorted_children(self.join.new.tree(), b, &mut self.right);
             self.at = (0, 0);
@@ -66,11 +75,15 @@ impl<'a> Comparing<'a> {
         self.done
     }
 
-    /// Looks for what was moved among what was not found under its path.
-    pub fn finish(self) -> Comparison {
-        let Join { old, new, mut comparison, .. } = self.join;
-        find_moved(old, new, &mut comparison);
-        comparison
+    /// Files that may have been moved and were looked at, and how many there are; once all entries are compared. A file can be looked at several times.
+    pub fn moving(&self) -> Option<(u64, u64)> {
+        self.moving.has_begun().then(|| self.moving.progress())
+    }
+
+    /// Ends what is left to do.
+    pub fn finish(mut self) -> Comparison {
+        while self.step(usize::MAX) {}
+        self.join.comparison
     }
 }
 
