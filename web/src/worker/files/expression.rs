@@ -1,35 +1,31 @@
 //! Regular expressions on the bytes of names and paths.
 //!
-//! An expression runs as an automaton that is made while it is used. Of paths only the last name is run through: where the automaton stood behind a
-//! directory is kept as long as entries of that directory come. No path is put together.
+//! An expression runs as an automaton that is made while it is used ([`Table`]). Of paths only the last name is run through: where the automaton stood
+//! behind a directory is kept as long as entries of that directory come. No path is put together.
+
+mod table;
 
 use std::cell::RefCell;
 use std::error::Error;
 use std::ops::Range;
 
 use pxkit_core::access::Tree;
-use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
+
+use table::{State, Table};
 
 /// Bytes of a compiled expression, and of what is made of it while it runs.
 const LARGEST: usize = 1 << 20;
 
 /// An expression that can be asked.
 pub struct Expression {
-    /// Begins anew when its memory is full.
+    /// Begins anew when its memory is full: for the few texts that are marked, and for expressions with too many states.
     dfa: DFA,
     cache: RefCell<Cache>,
-    /// Tells when its memory is full, as then the states that are kept mean nothing any more.
-    strict: DFA,
-    paths: Paths,
-}
-
-/// States behind directories.
-struct Paths {
-    cache: Cache,
+    table: Table,
     /// The directories that lead to the entry that was asked for last.
     above: Vec<Above>,
 }
@@ -37,8 +33,8 @@ struct Paths {
 /// A directory.
 struct Above {
     id: u32,
-    /// Behind its path; `None`: there is a match already.
-    state: Option<LazyStateID>,
+    /// Behind its path.
+    state: State,
 }
 
 impl Expression {
@@ -57,46 +53,75 @@ impl Expression {
             .build_from_nfa(dfa.get_nfa().clone())
             .map_err(|error| sentence(&error))?;
         let cache = RefCell::new(dfa.create_cache());
-        let paths = Paths { cache: strict.create_cache(), above: Vec::new() };
-        Ok(Self { dfa, cache, strict, paths })
+        Ok(Self { dfa, cache, table: Table::new(strict), above: Vec::new() })
     }
 
     /// Forgets the directories, so that entries can be asked for from the first one on.
     pub fn restart(&mut self) {
-        self.paths.above.clear();
+        self.above.clear();
     }
 
     /// Whether it matches somewhere in a text.
-    pub fn is_in(&self, text: &[u8]) -> bool {
-        let mut cache = self.cache.borrow_mut();
-        let Ok(mut state) = self.dfa.start_state_forward(&mut cache, &Input::new(b"")) else { return false };
-        for &byte in text {
-            // Never fails: this automaton begins anew when its memory is full.
-            let Ok(next) = self.dfa.next_state(&mut cache, state, byte) else { return false };
-            if next.is_tagged() && (next.is_match() || next.is_dead()) {
-                return next.is_match();
-            }
-            state = next;
+    pub fn is_in(&mut self, text: &[u8]) -> bool {
+        let table = &mut self.table;
+        let run = table.start().and_then(|start| table.run(start, text));
+        match run.and_then(|end| table.ends(end)) {
+            Some(is_in) => is_in,
+            None => self.is_in_slowly(text),
         }
-        self.dfa.next_eoi_state(&mut cache, state).is_ok_and(|end| end.is_match())
     }
 
     /// Whether it matches in the path of an entry, with a leading slash. Entries must be asked for in their order, from [`Expression::restart`] on.
     pub fn is_in_path(&mut self, tree: &Tree, id: u32) -> bool {
-        let paths = &mut self.paths;
-        if let Some(is_in) = paths.ask(&self.strict, tree, id) {
+        if let Some(is_in) = self.ask(tree, id) {
             return is_in;
         }
-        paths.above.clear();
-        paths.cache.reset(&self.strict);
-        if let Some(is_in) = paths.ask(&self.strict, tree, id) {
-            return is_in;
-        }
-        // The states of this path alone are too many.
-        paths.above.clear();
+        // What is kept of directories may be incomplete.
+        self.above.clear();
         let mut path = vec![b'/'];
         tree.path(id, &mut path);
-        self.is_in(&path)
+        self.is_in_slowly(&path)
+    }
+
+    /// The same as [`Expression::is_in`], with as many states as it takes.
+    fn is_in_slowly(&self, text: &[u8]) -> bool {
+        let input = Input::new(text).earliest(true);
+        self.dfa.try_search_fwd(&mut self.cache.borrow_mut(), &input).is_ok_and(|found| found.is_some())
+    }
+
+    /// `None` if there are too many states.
+    fn ask(&mut self, tree: &Tree, id: u32) -> Option<bool> {
+        let before = self.enter(tree, tree.parent(id), id)?;
+        let state = self.table.run(before, tree.name(id))?;
+        let is_in = self.table.ends(state)?;
+        if tree.end(id) > id + 1 && id != 0 {
+            self.above.push(Above { id, state });
+        }
+        Some(is_in)
+    }
+
+    /// The state behind the directory above `id`, and the slash that follows.
+    fn enter(&mut self, tree: &Tree, directory: u32, id: u32) -> Option<State> {
+        while self.above.pop_if(|above| tree.end(above.id) <= id || above.id > directory).is_some() {}
+        let known = self.above.last().map(|above| above.id);
+        let mut state = match self.above.last() {
+            Some(above) => above.state,
+            None => self.table.start()?,
+        };
+        if directory != 0 && known != Some(directory) {
+            let mut way = Vec::new();
+            let mut at = directory;
+            while at != 0 && Some(at) != known {
+                way.push(at);
+                at = tree.parent(at);
+            }
+            for &above in way.iter().rev() {
+                let slash = self.table.run(state, b"/")?;
+                state = self.table.run(slash, tree.name(above))?;
+                self.above.push(Above { id: above, state });
+            }
+        }
+        self.table.run(state, b"/")
     }
 
     /// Where it matches in a text, without empty matches: from the first on, each behind the one before.
@@ -115,60 +140,6 @@ impl Expression {
             }
         }
         marks
-    }
-}
-
-impl Paths {
-    /// `None` if the memory of states is full.
-    fn ask(&mut self, dfa: &DFA, tree: &Tree, id: u32) -> Option<bool> {
-        let Some(before) = self.enter(dfa, tree, tree.parent(id), id)? else { return Some(true) };
-        let Some(state) = self.run(dfa, before, tree.name(id))? else { return Some(true) };
-        let is_in = dfa.next_eoi_state(&mut self.cache, state).ok()?.is_match();
-        if tree.end(id) > id + 1 && id != 0 {
-            self.above.push(Above { id, state: Some(state) });
-        }
-        Some(is_in)
-    }
-
-    /// The state behind the directory above `id`, and the slash that follows.
-    fn enter(&mut self, dfa: &DFA, tree: &Tree, directory: u32, id: u32) -> Option<Option<LazyStateID>> {
-        while self.above.pop_if(|above| tree.end(above.id) <= id || above.id > directory).is_some() {}
-        let known = self.above.last().map(|above| above.id);
-        let mut way = Vec::new();
-        let mut at = directory;
-        while at != 0 && Some(at) != known {
-            way.push(at);
-            at = tree.parent(at);
-        }
-        let mut state = match self.above.last() {
-            Some(above) => above.state,
-            None => Some(dfa.start_state_forward(&mut self.cache, &Input::new(b"")).ok()?),
-        };
-        for &above in way.iter().rev() {
-            state = match state {
-                Some(before) => match self.run(dfa, before, b"/")? {
-                    Some(slash) => self.run(dfa, slash, tree.name(above))?,
-                    None => None,
-                },
-                None => None,
-            };
-            self.above.push(Above { id: above, state });
-        }
-        match state {
-            Some(state) => self.run(dfa, state, b"/"),
-            None => Some(None),
-        }
-    }
-
-    /// The state behind some bytes; an inner `None` if there is a match in them.
-    fn run(&mut self, dfa: &DFA, mut state: LazyStateID, bytes: &[u8]) -> Option<Option<LazyStateID>> {
-        for &byte in bytes {
-            state = dfa.next_state(&mut self.cache, state, byte).ok()?;
-            if state.is_tagged() && state.is_match() {
-                return Some(None);
-            }
-        }
-        Some(Some(state))
     }
 }
 
