@@ -32,6 +32,25 @@ test("archives of both versions, dropped: what they are, and their entries", asy
   assert.equal(await i.page.locator(".document .title").innerText(), "goodbye.mpxar + goodbye.ppxar");
 });
 
+test("a unified archive that says it is of version 2", async (t) => {
+  // FORMAT_VERSION with the number 2, then the contents of version 1: no writer makes it, and it can be read.
+  const version = Buffer.alloc(24);
+  version.writeBigUInt64LE(0x730f6c75df16a40dn, 0);
+  version.writeBigUInt64LE(24n, 8);
+  version.writeBigUInt64LE(2n, 16);
+  const file = join(await scratch(t), "both.pxar");
+  await writeFile(file, Buffer.concat([version, await readFile(archive("kinds.pxar"))]));
+  const i = await start(t);
+  await i.drop(file);
+  await kind(i.page, "version 2");
+  await summary(i.page, "28 entries");
+  assert.equal(await i.page.locator(".document .title").innerText(), "both.pxar");
+  await row(i.page, "seeded-4097").click();
+  await i.page.locator("#entry .actions button:not([disabled])", { hasText: "Save" }).waitFor();
+  await i.page.keyboard.press("5");
+  await i.page.locator("#view-findings [data-row]", { hasText: "inline contents in a version 2 archive" }).first().waitFor();
+});
+
 test("metadata alone says what is missing; the payload may come later", async (t) => {
   const i = await start(t);
   await i.drop(archive("kinds.mpxar"));

@@ -235,6 +235,11 @@ fn Comparison(props: &ComparisonProps) -> Html {
                     </button>
                 }
             </div>
+            if summary.keys_differ {
+                <p class="note" role="note">
+                    { "Their chunks are encrypted with different keys, or only those of one are: which chunks they share, and what was read again, cannot be told. Files are compared by their metadata." }
+                </p>
+            }
             if summary.has_chunks {
                 <ChunkBar {summary} />
             }

@@ -1,5 +1,6 @@
 //! Small things that all views use: values that can be copied, problems, bars, jumps.
 
+use gloo::timers::callback::Timeout;
 use js_sys::Array;
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -21,6 +22,18 @@ pub fn copy(app: &crate::state::app::App, what: &'static str, text: &str) {
             Err(_) => app.say("The browser does not let the page copy."),
         }
     });
+}
+
+/// False when a component is drawn for the first time, true from the next task on: for what can come a moment later, so that no task is long.
+#[hook]
+pub fn use_later() -> bool {
+    let later = use_state_eq(|| false);
+    let setter = later.setter();
+    use_effect_with((), move |()| {
+        let timer = Timeout::new(0, move || setter.set(true));
+        move || drop(timer)
+    });
+    *later
 }
 
 /// Properties of [`Copy`].

@@ -10,7 +10,7 @@ use yew::prelude::*;
 
 use super::{
     export,
-    parts::{Copy, Icon, Jump, Size, Trouble, icon},
+    parts::{Copy, Icon, Jump, Size, Trouble, icon, use_later},
 };
 use crate::{
     protocol::{
@@ -45,7 +45,8 @@ pub fn Entry() -> Html {
     let doc = document.as_ref().map(|open| open.document.id);
     // What is shown stays until more is known of what was selected since, so that nothing flashes.
     let known = focus.of.as_ref().is_some_and(|(of, _)| Some(*of) == doc);
-    let content = match (&document, doc) {
+    let later = use_later();
+    let content = match (&document, doc.filter(|_| later)) {
         (Some(open), Some(doc)) => match (&focus.details, &focus.chunk, &focus.problem) {
             _ if selection == Selection::None || !known => {
                 html! { <About document={open.document.clone()} /> }
@@ -276,10 +277,16 @@ fn Panel(props: &PanelProps) -> Html {
 
 fn field(field: &Field, raw: bool) -> Html {
     let (value, title) = if raw { (&field.raw, &field.value) } else { (&field.value, &field.raw) };
+    let is_moment = field.name == "mtime" && !raw;
+    // Where it does not fit into one line, the time goes to the next one as a whole.
+    let value = match value.split_once('T').filter(|_| is_moment) {
+        Some((date, time)) => html! { <><span>{ date }{ "T" }</span><span>{ time }</span></> },
+        None => html! { { value } },
+    };
     html! {
         <div key={field.name.clone()}>
             <dt>{ &field.name }</dt>
-            <dd title={title.clone()}><span class={classes!("value", raw.then_some("mono"))}>{ value }</span></dd>
+            <dd title={title.clone()}><span class={classes!("value", raw.then_some("mono"), is_moment.then_some("moment"))}>{ value }</span></dd>
         </div>
     }
 }
