@@ -110,14 +110,15 @@ function start() {
   });
   worker.onerror = (event) => (globalThis.died = event.message);
   worker.onmessage = ({ data }) => {
+    const at = performance.now();
     const [body, handles] = [codec.decode("Tell", data.body), data.handles];
     if (body.Reply) {
       const { id, result } = body.Reply;
-      waiting.get(id)({ ...result, handles });
+      waiting.get(id)({ ...result, handles, at });
       for (const document of result.Ok?.Opened?.documents ?? []) documents.set(document.id, documents.get(document.id) ?? document);
     } else if (body.Document) {
       documents.set(body.Document.id, body.Document);
-      ended.set(body.Document.id, performance.now());
+      ended.set(body.Document.id, at);
     } else if (body.Progress) {
       progress.push(body.Progress);
     }
