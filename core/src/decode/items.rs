@@ -83,6 +83,8 @@ struct Level {
 }
 
 /// Turns a metadata stream into items, in windows of any size (see the [module](super)).
+///
+/// What most items go through is inlined always: programs that are built to be small would move every item through memory several times.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     /// Position of the next window.
@@ -164,7 +166,7 @@ impl Decoder {
     ///
     /// # Errors
     /// Anything that the format does not allow, with its place. The decoder stays where it is: the same call gives the same error.
-    #[inline]
+    #[inline(always)]
     pub fn step<'w>(&mut self, window: &'w [u8]) -> Result<Step<'w>, Error> {
         if self.skip > 0 {
             return self.announce_skip();
@@ -273,7 +275,7 @@ impl Decoder {
         self.state = if self.levels.is_empty() { State::Done } else { State::Body };
     }
 
-    #[inline]
+    #[inline(always)]
     fn filename<'w>(&mut self, bytes: &'w [u8]) -> Result<Item<'w>, Error> {
         // A name is looked through once; why it is none, when it is none.
         let name = match bytes.split_last() {
@@ -300,7 +302,7 @@ impl Decoder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&mut self, bytes: &[u8]) -> Result<Item<'static>, Error> {
         let stat = Stat::parse(bytes);
         let padding = u32_at(bytes, 36);
@@ -392,7 +394,7 @@ impl Decoder {
         Ok(Item::Payload { size })
     }
 
-    #[inline]
+    #[inline(always)]
     fn payload_ref(&mut self, bytes: &[u8]) -> Result<Item<'static>, Error> {
         self.root_must_be_directory(ItemType::PayloadRef)?;
         let reference = PayloadRef::parse(bytes);

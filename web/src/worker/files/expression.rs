@@ -33,7 +33,7 @@ pub struct Expression {
 /// A directory.
 struct Above {
     id: u32,
-    /// Behind its path.
+    /// Behind its path and the slash that follows.
     state: State,
 }
 
@@ -95,7 +95,7 @@ impl Expression {
         let state = self.table.run(before, tree.name(id))?;
         let is_in = self.table.ends(state)?;
         if tree.end(id) > id + 1 && id != 0 {
-            self.above.push(Above { id, state });
+            self.above.push(Above { id, state: self.table.run(state, b"/")? });
         }
         Some(is_in)
     }
@@ -106,7 +106,10 @@ impl Expression {
         let known = self.above.last().map(|above| above.id);
         let mut state = match self.above.last() {
             Some(above) => above.state,
-            None => self.table.start()?,
+            None => {
+                let start = self.table.start()?;
+                self.table.run(start, b"/")?
+            }
         };
         if directory != 0 && known != Some(directory) {
             let mut way = Vec::new();
@@ -116,12 +119,12 @@ impl Expression {
                 at = tree.parent(at);
             }
             for &above in way.iter().rev() {
-                let slash = self.table.run(state, b"/")?;
-                state = self.table.run(slash, tree.name(above))?;
+                let end = self.table.run(state, tree.name(above))?;
+                state = self.table.run(end, b"/")?;
                 self.above.push(Above { id: above, state });
             }
         }
-        self.table.run(state, b"/")
+        Some(state)
     }
 
     /// Where it matches in a text, without empty matches: from the first on, each behind the one before.
