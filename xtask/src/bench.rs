@@ -28,6 +28,7 @@ pub fn run(mut args: Args) -> Result<()> {
     let decode = !args.flag("--no-decode");
     let rivals = args.flag("--rivals");
     let mount = args.flag("--mount");
+    let state = args.flag("--state");
     let tree = args.path("--tree")?;
     let small = args.path("--small")?;
     let only = args.value("--only")?.map(|word| word.to_string_lossy().into_owned());
@@ -48,6 +49,9 @@ pub fn run(mut args: Args) -> Result<()> {
         bench.rivals(&mut report, "small", &sets::small(&pxkit, small)?, false)?;
     } else if mount {
         bench.mount(&mut report, "mount", &tree)?;
+    } else if state {
+        bench.state(&mut report, "state", &tree)?;
+        bench.state(&mut report, "small-state", &sets::small(&pxkit, small)?)?;
     } else {
         bench.tar(&mut report, "tar", &tree, runs)?;
     }
@@ -61,7 +65,7 @@ pub fn run(mut args: Args) -> Result<()> {
             fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
     }
-    if decode && !rivals && !mount && paths::root().join("core/benches/decode.rs").exists() {
+    if decode && !rivals && !mount && !state && paths::root().join("core/benches/decode.rs").exists() {
         shell::run(
             Command::new("cargo")
                 .args(["bench", "-p", "pxkit-core", "--bench", "decode"])
@@ -126,6 +130,15 @@ impl Bench<'_> {
             jobs.contents(&mut pairs)?;
         }
         jobs.unchanged(&mut pairs)?;
+        shell::remove_tree(&dir)?;
+        report.add(key, tree, &pairs)
+    }
+
+    /// Backups of an unchanged tree with and without state, against `find`.
+    fn state(&self, report: &mut Report, key: &str, tree: &Path) -> Result<()> {
+        let dir = scratch()?;
+        let mut pairs = Pairs::new(dir.clone(), self.runs, self.only);
+        Rivals { pxkit: self.pxkit, tree, dir: &dir }.state(&mut pairs)?;
         shell::remove_tree(&dir)?;
         report.add(key, tree, &pairs)
     }

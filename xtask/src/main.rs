@@ -49,11 +49,12 @@ Usage: cargo xtask COMMAND [OPTION...]
       --screenshots         put the pictures into the book
   bench                 measure pxkit against tar; prints a Markdown table
       --rivals              measure backups against restic, borg, find and tar instead
+      --state               measure backups of an unchanged tree with and without state, against find, instead
       --mount               measure reading through a mount against restore instead
       --runs N              runs of each command (default 5)
       --only WORD           only the jobs with WORD in their name
       --tree DIR            measure on DIR instead of the newest Linux source tree
-      --small DIR           with --rivals: DIR instead of a tree of 500,000 small files
+      --small DIR           with --rivals or --state: DIR instead of a tree of 500,000 small files
       --million             also measure memory with a tree of 1,000,000 files
       --no-decode           leave out the benchmark of the decoder
       --output FILE         write the table to FILE too

@@ -77,6 +77,31 @@ impl Rivals<'_> {
         pairs.measure(job, vec![ours, Side::new("find", find)])
     }
 
+    /// The same with and without the state of the backup before, which two repositories keep apart.
+    pub fn state(&self, pairs: &mut Pairs) -> Result<()> {
+        let job = "metadata, nothing changed, by state";
+        if !pairs.wants(job) {
+            return Ok(());
+        }
+        let with = Rivals { dir: &self.dir.join("with"), ..*self };
+        let without = Rivals { dir: &self.dir.join("without"), ..*self };
+        for rivals in [&with, &without] {
+            rivals.need(rivals.pxkit_first())?;
+        }
+        let mut stateless = without.backup("metadata");
+        stateless.arg("--state=off");
+        let mut find = Command::new("find");
+        find.arg(self.tree).args(["-newermt", "2090-01-01"]);
+        pairs.measure(
+            job,
+            vec![
+                Side::new("pxkit", with.backup("metadata")).before(Before::NextSecond),
+                Side::new("find", find),
+                Side::new("pxkit --state=off", stateless).before(Before::NextSecond),
+            ],
+        )
+    }
+
     /// Makes a first backup if its repository is not there.
     fn need(&self, mut first: Side) -> Result<()> {
         let Before::Repository(dir, init) = &mut first.before else {
@@ -106,6 +131,8 @@ impl Rivals<'_> {
         let mut source = OsString::from("tree.pxar:");
         source.push(self.tree);
         let mut command = Command::new(self.pxkit);
+        // State files, too, go where everything is removed in the end.
+        command.env("XDG_CACHE_HOME", self.dir.join("cache"));
         command.arg("backup").arg(source).arg("--repository").arg(self.store());
         command.arg(format!("--change-detection-mode={mode}")).args(["--backup-id", "tree", "--quiet"]);
         command

@@ -140,6 +140,23 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Kind and name of the record that `bytes` are, see [`Record::parse`], for whoever needs no more; `None` for [`Record::LEAVE`].
+    ///
+    /// # Errors
+    /// This is no record.
+    pub fn glance(bytes: &'a [u8]) -> Result<Option<(Kind, &'a [u8])>, Error> {
+        if *bytes == Self::LEAVE {
+            return Ok(None);
+        }
+        if bytes.len() < Self::HEAD || Self::length(bytes)? != bytes.len() {
+            return Err(damaged());
+        }
+        let kind = TAGS.iter().find(|tag| tag.0 == bytes[0]).map(|tag| tag.1).ok_or_else(damaged)?;
+        let name = usize::from(u16::from_le_bytes([bytes[1], bytes[2]]));
+        let name = bytes.get(Self::HEAD..Self::HEAD + name).ok_or_else(damaged)?;
+        Ok(Some((kind, name)))
+    }
+
     /// Makes the record of a file, as written, that of a further name.
     ///
     /// # Errors

@@ -452,6 +452,8 @@ fn records_come_back_from_the_spool() {
             let (bytes, later) = rest.split_at(length);
             let record = Record::parse(bytes, &mut into_stat, &mut into_attributes).unwrap();
             assert_eq!(record.is_none(), is_leave);
+            let glance = Record::glance(bytes).unwrap();
+            assert_eq!(glance.map(|(_, name)| name), (!is_leave).then_some(&b"name \xff"[..]));
             if let Some(Record { node, identity: also_got, content: got }) = record {
                 assert_eq!(also_got, identity);
                 assert_eq!(

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
-use pxkit_core::format::{Attributes, Stat};
+use pxkit_core::format::{Attributes, Kind, Stat};
 use pxkit_core::plan::{Record, RecordContent, Turn};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -289,25 +289,27 @@ impl<'p, 'env> Ahead<'p, 'env> {
                 Record::turn_to_link(&mut records[start..])?;
             }
             let bytes = &records[start..];
-            match Record::parse(bytes, &mut stat, &mut attributes)? {
+            match Record::glance(bytes)? {
                 None => {
                     self.dirs.levels.pop();
                 }
-                Some(Record { node, identity, content }) => match content {
-                    RecordContent::Directory if !node.name.is_empty() => {
-                        self.dirs.levels.push((CString::new(node.name)?, None));
-                    }
-                    RecordContent::File { size } => {
-                        if is_read(self.number) {
+                Some((Kind::Directory, name)) if !name.is_empty() => {
+                    self.dirs.levels.push((CString::new(name)?, None));
+                }
+                Some((Kind::File, _)) => {
+                    if is_read(self.number) {
+                        let record = Record::parse(bytes, &mut stat, &mut attributes)?;
+                        if let Some(Record { node, identity, content: RecordContent::File { size } }) = record
+                        {
                             let identity = walk_identity(&identity, node.stat, size);
                             let ((dir, opened), name) = (self.dirs.innermost(), CString::new(node.name)?);
                             cost += opened * OPEN_DIR + if size <= SMALL { size } else { OPEN_FILE };
                             wanted.push(Wanted { dir, name, identity });
                         }
-                        self.number += 1;
                     }
-                    _ => {}
-                },
+                    self.number += 1;
+                }
+                _ => {}
             }
             self.spool.advance(length);
         }

@@ -21,7 +21,8 @@ use super::known::Known;
 use super::old::Old;
 use super::recheck::{self, Recheck};
 use super::reference::Reference;
-use super::sink::Streams;
+use super::sink::Meta;
+use super::sink::{Streams, cut_elsewhere};
 use super::spool::Reader as Spooled;
 use super::state::{FinishedState, NewState, Place};
 use super::summary::ArchiveSummary;
@@ -229,19 +230,14 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             anyhow::Ok(ChunkStream::new(storing, cut, writer))
         };
         let plain = Cut::Plain(Chunker::new(options.sizes));
-        let (emit, mut streams, exclude_cli) = if is_split {
+        let (emit, meta, payload, exclude_cli) = if is_split {
             let prelude = encode_prelude(&excludes)?;
             let payload = Cut::Payload(Cutter::new(options.cuts, options.sizes));
-            let streams = Streams {
-                meta: stream("mpxar", plain)?,
-                payload: Some(stream("ppxar", payload)?),
-                usage,
-                inherited: 0,
-            };
-            (Emit::split(prelude.as_deref(), &listing, reuse, options.sizes.max()), streams, Vec::new())
+            let payload = stream("ppxar", payload)?;
+            let emit = Emit::split(prelude.as_deref(), &listing, reuse, options.sizes.max());
+            (emit, stream("mpxar", plain)?, Some(payload), Vec::new())
         } else {
-            let streams = Streams { meta: stream("pxar", plain)?, payload: None, usage: None, inherited: 0 };
-            (Emit::unified(&listing), streams, exclude_text(&excludes))
+            (Emit::unified(&listing), stream("pxar", plain)?, None, exclude_text(&excludes))
         };
         let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
         let mut catalog = catalog;
@@ -249,9 +245,15 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
         }
         let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root);
-        let emitter = Emitter::new(emit, &mut streams, catalog.as_deref_mut(), exclude_cli, openers, report)
-            .with_state(self.begin_state());
-        let (emitted, state): (Emitted, _) = emitter.run(&mut ahead, &is_read)?;
+        let mut streams = Streams { meta: Meta::Here(Box::new(meta)), payload, usage, inherited: 0 };
+        let run = |streams: &mut Streams<'p, 'env>| {
+            Emitter::new(emit, streams, catalog.as_deref_mut(), exclude_cli, openers, report)
+                .with_state(self.begin_state())
+                .run(&mut ahead, &is_read)
+        };
+        // A unified archive has the contents in this stream: those had better not be copied once more.
+        let (emitted, state): (Emitted, _) =
+            if is_split { cut_elsewhere(&mut streams, run)? } else { run(&mut streams)? };
         if let Some(catalog) = catalog {
             catalog.leave()?;
         }

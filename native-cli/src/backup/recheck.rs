@@ -13,9 +13,9 @@ use std::os::unix::fs::FileExt as _;
 
 use anyhow::Context as _;
 use pxkit_core::blob::Manifest;
-use pxkit_core::format::{Attributes, HEADER_SIZE, Header, ItemType, Stat};
+use pxkit_core::format::{HEADER_SIZE, Header, ItemType, Kind};
 use pxkit_core::index::DynamicIndex;
-use pxkit_core::plan::{Listing, Record, RecordContent};
+use pxkit_core::plan::{Listing, Record};
 use pxkit_core::reuse::File;
 use serde_json::json;
 
@@ -139,7 +139,6 @@ impl<'a> Recheck<'a> {
     /// The list of files cannot be read, or a signal asked for the end.
     pub fn run(mut self, ahead: &mut Ahead<'_, '_>) -> anyhow::Result<(Checked, Vec<bool>)> {
         let is_wanted: Vec<bool> = self.listing.files().iter().map(|file| self.concerns(file)).collect();
-        let (mut stat, mut attributes) = (Stat::default(), Attributes::new());
         let (mut path, mut levels, mut number) = (Vec::new(), Vec::new(), 0);
         while let Some((records, mut batch)) = ahead.next(&|number| is_wanted[number])? {
             check_signals()?;
@@ -147,7 +146,7 @@ impl<'a> Recheck<'a> {
             while !rest.is_empty() {
                 let (bytes, later) = rest.split_at(Record::length(rest)?.min(rest.len()));
                 rest = later;
-                let Some(record) = Record::parse(bytes, &mut stat, &mut attributes)? else {
+                let Some((kind, name)) = Record::glance(bytes)? else {
                     levels.pop();
                     continue;
                 };
@@ -155,10 +154,10 @@ impl<'a> Recheck<'a> {
                 if !path.is_empty() {
                     path.push(b'/');
                 }
-                path.extend_from_slice(record.node.name);
-                match record.content {
-                    RecordContent::Directory => levels.push(path.len()),
-                    RecordContent::File { .. } => {
+                path.extend_from_slice(name);
+                match kind {
+                    Kind::Directory => levels.push(path.len()),
+                    Kind::File => {
                         if is_wanted[number] {
                             let opened = batch.files.pop_front();
                             let opened = opened.context("a defect of pxkit: a file that nobody opened")?;

@@ -1,24 +1,116 @@
 //! What core emits, handed to the streams of an archive.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
+use anyhow::{Context as _, bail};
+use pxkit_core::blob::FileEntry;
 use pxkit_core::chunk::FileStart;
 use pxkit_core::plan::Sink;
 use pxkit_core::reuse::{Injection, Usage};
 
-use crate::pipeline::ChunkStream;
+use crate::pipeline::{ChunkStream, Counters};
 
 /// The streams of an archive; a unified one has no payload stream.
 #[derive(Debug)]
 pub struct Streams<'p, 'env> {
     /// Metadata; of a unified archive everything.
-    pub meta: ChunkStream<'p, 'env>,
+    pub meta: Meta<'p, 'env>,
     /// Contents.
     pub payload: Option<ChunkStream<'p, 'env>>,
     /// What the previous archive used of its chunks.
     pub usage: Option<Usage>,
     /// Padding of injected chunks that the previous archive had already.
     pub inherited: u64,
+}
+
+/// The metadata stream.
+#[derive(Debug)]
+pub enum Meta<'p, 'env> {
+    /// It is cut where it is written.
+    Here(Box<ChunkStream<'p, 'env>>),
+    /// It is cut by another thread, which encoding then need not wait for.
+    Elsewhere(Blocks),
+}
+
+impl Meta<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Self::Here(stream) => stream.write(bytes),
+            Self::Elsewhere(blocks) => blocks.write(bytes),
+        }
+    }
+
+    /// Ends it, see [`ChunkStream::finish`].
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn finish(self) -> anyhow::Result<(FileEntry, Counters)> {
+        match self {
+            Self::Here(stream) => stream.finish(),
+            Self::Elsewhere(_) => bail!("a defect of pxkit: a stream that is still being cut"),
+        }
+    }
+}
+
+/// Bytes on their way to another thread.
+#[derive(Debug)]
+pub struct Blocks {
+    to: SyncSender<Vec<u8>>,
+    block: Vec<u8>,
+}
+
+impl Blocks {
+    /// Bytes that are handed over at once, and how many times that may wait.
+    const SIZE: usize = 256 << 10;
+    const MOST: usize = 4;
+
+    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.block.extend_from_slice(bytes);
+        if self.block.len() >= Self::SIZE { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        let next = Vec::with_capacity(self.block.capacity());
+        self.to.send(std::mem::replace(&mut self.block, next)).context("the metadata stream ended early")
+    }
+}
+
+/// Runs `emit` with streams of which that for metadata is cut by another thread meanwhile.
+///
+/// # Errors
+/// Those of `emit` and of the stream.
+pub fn cut_elsewhere<'p, 'env, T>(
+    streams: &mut Streams<'p, 'env>,
+    emit: impl FnOnce(&mut Streams<'p, 'env>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let (to, from) = sync_channel::<Vec<u8>>(Blocks::MOST);
+    let blocks = Blocks { to, block: Vec::with_capacity(Blocks::SIZE + (4 << 10)) };
+    let mut meta = std::mem::replace(&mut streams.meta, Meta::Elsewhere(blocks));
+    thread::scope(|scope| {
+        let cutting = scope.spawn(move || {
+            for block in from {
+                meta.write(&block)?;
+            }
+            anyhow::Ok(meta)
+        });
+        let mut result = emit(streams);
+        if let (Ok(_), Meta::Elsewhere(blocks)) = (&result, &mut streams.meta)
+            && let Err(error) = blocks.flush()
+        {
+            result = Err(error);
+        }
+        // That nothing more is wanted says why, too, so it comes first.
+        let (closed, _) = sync_channel(0);
+        streams.meta = Meta::Elsewhere(Blocks { to: closed, block: Vec::new() });
+        match cutting.join() {
+            Ok(meta) => streams.meta = meta?,
+            Err(panic) => resume_unwind(panic),
+        }
+        result
+    })
 }
 
 impl<'p, 'env> Streams<'p, 'env> {

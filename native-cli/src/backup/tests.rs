@@ -112,7 +112,6 @@ impl Backup for Session {
     fn blob(&self, _: &str, _: &[u8]) -> anyhow::Result<()> {
         anyhow::bail!("no blobs here")
     }
-
     fn finish(self: Box<Self>, manifest: &Manifest) -> anyhow::Result<()> {
         let indexes = std::mem::take(&mut *self.store.indexes.lock().unwrap());
         let (id, store) = (self.id.clone(), self.store.clone());
@@ -232,14 +231,13 @@ fn options(mode: Mode, threads: usize) -> Options {
 /// Bytes that do not compress and differ from file to file.
 fn noise(seed: usize, len: usize) -> Vec<u8> {
     let mut state = (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as u8
-        })
-        .collect()
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..len).map(next).collect()
 }
 
 /// A tree of old files, so that none is modified when a backup runs.
@@ -433,8 +431,8 @@ fn legacy_has_a_catalog_and_the_patterns() {
     let exclude = Pattern::parse(b"d6", MatchType::Exclude).unwrap();
     options.walk.patterns.push(exclude);
     bench.backup(tree.path(), &options);
-    let names: Vec<&str> = bench.last().manifest.files.iter().map(|file| file.filename.as_str()).collect();
-    assert_eq!(names, ["root.pxar.didx", "catalog.pcat1.didx"]);
+    let names = bench.last().manifest.files.iter().map(|file| file.filename.as_str());
+    assert!(names.eq(["root.pxar.didx", "catalog.pcat1.didx"]));
     let entries = bench.entries();
     assert_eq!(entries[".pxarexclude-cli"].1, b"d6\n");
     assert!(!entries.contains_key("d6"));
@@ -463,9 +461,8 @@ fn split_archives_tell_the_patterns_in_every_mode() {
         let mut bench = Bench::new();
         bench.backup(tree.path(), &options);
         metas.push(bench.stream("root.mpxar.didx"));
-        let names: Vec<&str> =
-            bench.last().manifest.files.iter().map(|file| file.filename.as_str()).collect();
-        assert_eq!(names, ["root.ppxar.didx", "root.mpxar.didx"]);
+        let names = bench.last().manifest.files.iter().map(|file| file.filename.as_str());
+        assert!(names.eq(["root.ppxar.didx", "root.mpxar.didx"]));
     }
     assert_eq!(metas[0], metas[1]);
     let text = br#"{"exclude-patterns":"d6"#;
@@ -476,9 +473,7 @@ fn split_archives_tell_the_patterns_in_every_mode() {
 fn append_order_holds_the_same_tree_and_goes_on_in_any_order() {
     let tree = tree();
     let at = |name: &str| tree.path().join(name);
-    let (mut append, mut name) = (options(Mode::Metadata, 2), options(Mode::Metadata, 2));
-    append.append = true;
-    name.append = false;
+    let [append, name] = [true, false].map(|append| Options { append, ..options(Mode::Metadata, 2) });
     let mut bench = Bench::new();
     bench.backup(tree.path(), &append);
     assert_holds(&bench, tree.path());
