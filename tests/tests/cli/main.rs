@@ -9,6 +9,7 @@ mod file_systems;
 mod generated;
 mod golden;
 mod list;
+mod package;
 mod progress;
 mod replace;
 mod run;
