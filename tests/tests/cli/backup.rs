@@ -50,7 +50,7 @@ fn a_rehearsal_makes_nothing() {
 fn wrong_words_are_usage_and_wrong_places_failures() {
     let (tree, place) = (tree(), Scratch::new());
     let (store, path) = (place.join("store"), tree.path().display().to_string());
-    for bad in ["root", "root:/x", "root.zip:/x", "a b.pxar:/x", "root.pxar:", "disk.img:/dev/null"] {
+    for bad in ["root", "root:/x", "root.zip:/x", "a b.pxar:/x", "root.pxar:", "disk.img:"] {
         pxkit!["backup", bad, "--repository", &store].exits(64);
     }
     let good = format!("root.pxar:{path}");
@@ -98,6 +98,8 @@ fn every_reader_reads_append_order() {
         pxkit!["backup", &source, "--repository", &store, id, name, order, append, quiet, word, time]
             .succeeds();
     };
+    // What was made a moment ago would be read again for that, and so stand among what is new.
+    std::thread::sleep(std::time::Duration::from_millis(130));
     backup("1000");
     // It sorts first and is written last.
     fs::write(tree.join("sub/a new one"), "new").unwrap();
