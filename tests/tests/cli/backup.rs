@@ -135,7 +135,7 @@ fn every_reader_reads_append_order() {
 fn a_limit_of_processor_time_is_kept() {
     let (tree, place) = (Scratch::new(), Scratch::new());
     let mut random = fs::File::open("/dev/urandom").unwrap();
-    for number in 0..128 {
+    for number in 0..300 {
         let mut file = fs::File::create(tree.join(&number.to_string())).unwrap();
         std::io::copy(&mut std::io::Read::take(&mut random, 1 << 19), &mut file).unwrap();
     }
