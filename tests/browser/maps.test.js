@@ -98,8 +98,9 @@ test("zoom and pan by wheel, keys, drag and brush; back goes back", { timeout: 1
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.3, box.y + 60, { steps: 5 });
   await page.mouse.up();
-  const dragged = await zoomed(page, (now) => now && now[0] > 0);
-  assert.ok(Math.abs(dragged[0] / (dragged[1] - dragged[0]) - 0.5) < 0.02, `${dragged}`);
+  // The address follows the pointer a moment later.
+  const half = ([from, to]) => Math.abs(from / (to - from) - 0.5) < 0.02;
+  await zoomed(page, (now) => now && half(now));
   assert.ok(!/entry=|path=|chunk=/.test(await page.evaluate(() => location.hash)), "a drag selects nothing");
   for (let turn = 0; turn < 60; turn += 1) await page.keyboard.press("+");
   await zoomed(page, (now) => now && now[1] - now[0] === 16);

@@ -78,7 +78,7 @@ pub struct Options {
     pub cuts: Cuts,
     /// How large chunks are.
     pub sizes: Sizes,
-    /// See [`Rules::trust_mtime_size`].
+    /// See [`trust_mtime_size`](pxkit_core::reuse::Rules::trust_mtime_size).
     pub trust_mtime_size: bool,
     /// Of how many chunks that are used again one is compared with the files on disk, in each run another one; none at all without.
     pub verify_reused: Option<NonZeroU32>,

@@ -198,7 +198,7 @@ impl Walk {
         self.counts
     }
 
-    /// How the files given so far were read, with [`Prepare::Metadata`].
+    /// How the files given so far were read, with [`Prepare::Metadata`](crate::walk::Prepare::Metadata).
     pub fn reading(&self) -> Reading {
         self.reading
     }

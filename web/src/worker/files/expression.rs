@@ -1,6 +1,6 @@
 //! Regular expressions on the bytes of names and paths.
 //!
-//! An expression runs as an automaton that is made while it is used ([`Table`]). Of paths only the last name is run through: where the automaton stood
+//! An expression runs as an automaton that is made while it is used (`Table`). Of paths only the last name is run through: where the automaton stood
 //! behind a directory is kept as long as entries of that directory come. No path is put together.
 
 mod table;
