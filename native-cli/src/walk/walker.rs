@@ -203,7 +203,8 @@ impl Walk {
         self.reading
     }
 
-    /// The descriptor of the directory that the walk is in, with [`Prepare::Metadata`]. Otherwise it may be closed already.
+    /// The descriptor of the directory that the walk is in, with [`Prepare::Metadata`](crate::walk::Prepare::Metadata). Otherwise
+    /// it may be closed already.
     /// Clones of it keep it open after the walk has left the directory.
     pub fn directory(&self) -> Option<&Arc<OwnedFd>> {
         self.frames.last()?.fd.as_ref()

@@ -9,7 +9,8 @@ use crate::walk::enter::Stop;
 use crate::walk::report::{Problem, WalkError, Warning, What};
 
 impl Walk {
-    /// The last node once more, with all its metadata: for one that was [bare](crate::walk::Node::is_bare). What is to be said about it comes before it, or instead
+    /// The last node once more, with all its metadata: for one that was [bare](crate::walk::Node::is_bare). What is to be said about it
+    /// comes before it, or instead
     /// of it, if it is gone.
     ///
     /// # Errors
@@ -33,7 +34,8 @@ impl Walk {
         }
     }
 
-    /// Whether the workers are to read the metadata of everything that is still to come, because most of it will be wanted. With [`Prepare::Stat`](crate::walk::Prepare::Stat).
+    /// Whether the workers are to read the metadata of everything that is still to come, because most of it will be wanted. With
+    /// [`Prepare::Stat`](crate::walk::Prepare::Stat).
     pub fn read_ahead(&mut self, is_wanted: bool) {
         self.pool.set_eager(is_wanted);
     }
