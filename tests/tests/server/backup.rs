@@ -12,7 +12,7 @@ use pxkit_tests::pbs::{Options, manifest};
 use serde_json::Value;
 
 use crate::raw::{Raw, query};
-use crate::target::{Place, files, noise, write};
+use crate::target::{Place, files, noise, settle, write};
 
 const BACKUP: &str = "proxmox-backup-protocol-v1";
 
@@ -401,6 +401,7 @@ fn the_same_as_in_a_local_datastore() {
             let id = format!("same-{mode}");
             let tree = place.tree();
             write(&tree.join("changes"), &noise(time.len() as u64 + u64::from(time.ends_with('1')), 70_000));
+            settle();
             let args = [
                 "backup",
                 "root.pxar:tree",

@@ -179,6 +179,7 @@ impl Place {
             write(&tree.join("sub/deep/d"), &noise(2, 150_000));
             write(&tree.join("empty"), b"");
             write(&self.join("x.conf"), b"settings of the test");
+            settle();
         }
         tree
     }
@@ -244,6 +245,11 @@ impl Drop for Place {
 fn new_id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("pxkit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst))
+}
+
+/// Waits until what was written is no longer so young that the next backup would read it again for that alone.
+pub fn settle() {
+    std::thread::sleep(std::time::Duration::from_millis(150));
 }
 
 pub fn write(path: &Path, bytes: &[u8]) {
