@@ -10,8 +10,7 @@ use crate::walk::report::{Problem, WalkError, Warning, What};
 
 impl Walk {
     /// The last node once more, with all its metadata: for one that was [bare](crate::walk::Node::is_bare). What is to be said about it
-    /// comes before it, or instead
-    /// of it, if it is gone.
+    /// comes before it, or instead of it, if it is gone.
     ///
     /// # Errors
     /// See [`Walk::next`].
