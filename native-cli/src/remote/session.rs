@@ -266,7 +266,7 @@ async fn send(
     mut body: Bytes,
 ) -> Result<(Response<RecvStream>, SendStream<Bytes>), h2::Error> {
     if body.is_empty() {
-        stream.send_data(body, true)?;
+        let _ = stream.send_data(body, true);
         return Ok((response.await?, stream));
     }
     loop {
@@ -281,8 +281,8 @@ async fn send(
             Some(Ok(room)) => {
                 let piece = body.split_to(room.min(body.len()));
                 let is_last = body.is_empty();
-                stream.send_data(piece, is_last)?;
-                if is_last {
+                // No piece is taken after an answer that has just ended the request; the answer says why.
+                if stream.send_data(piece, is_last).is_err() || is_last {
                     return Ok((response.await?, stream));
                 }
             }

@@ -210,7 +210,8 @@ impl Session {
             let mut sender = sender.ready().await?;
             let (response, mut stream) = sender.send_request(request, body.is_empty())?;
             if !body.is_empty() {
-                stream.send_data(body, true)?;
+                // The answer may have ended the request already.
+                let _ = stream.send_data(body, true);
             }
             let (head, mut body) = response.await?.into_parts();
             let mut all = Vec::new();
