@@ -296,9 +296,9 @@ fn ChunkBar(props: &ChunkBarProps) -> Html {
                     <div key={*name}><dt class={*name}>{ format!("chunks {name}") }</dt>
                     <dd>{ format!("{} · {}", text::count(*chunks), text::size(*bytes)) }</dd></div>
                 }) }
-                <div>
-                    <dt>{ "of the shared ones injected" }</dt>
-                    <dd>{ format!("{} · {}, {} of it dead", text::count(injected.0), text::size(injected.1), text::size(injected.2)) }</dd>
+                <div title="A chunk that stands at several places of the newer snapshot counts once for each, but once only among the shared">
+                    <dt>{ "shared ones injected" }</dt>
+                    <dd>{ format!("{} · {}, {} of it padding", text::counted(injected.0, "time", "times"), text::size(injected.1), text::size(injected.2)) }</dd>
                 </div>
             </dl>
         </div>
@@ -387,7 +387,7 @@ fn Differences(props: &DifferencesProps) -> Html {
         </>
     };
     let template =
-        if is_wide { "112px minmax(0, 3fr) 80px 80px minmax(0, 2fr)" } else { "112px minmax(0, 1fr) 80px" };
+        if is_wide { "112px minmax(0, 1fr) 80px 80px minmax(0, 1fr)" } else { "112px minmax(0, 1fr) 80px" };
     html! {
         <div class="differences" ref={pane}>
             <List<Row> label="Differences" {template} {head} columns={if is_wide { 5 } else { 3 }} {total} revision={number}
