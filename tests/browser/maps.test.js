@@ -209,11 +209,19 @@ test("an older snapshot beside: what is shared and how old it is", { timeout: 12
   await page.waitForFunction((rows) => document.querySelector("#view-chunks .list").getAttribute("aria-rowcount") === String(rows + 1), count);
 });
 
+test("ghosts of which older snapshots tell are in the legend", { timeout: 120_000 }, async (t) => {
+  const { page } = await opened(t, { places: [3, 1, 0], tab: "layout" });
+  await page.locator("#view-layout .legend button", { hasText: "ghost" }).waitFor();
+});
+
 test("a directory's restore: its chunks are told and marked", { timeout: 120_000 }, async (t) => {
   const { page } = await opened(t, { tab: "chunks" });
   await page.locator("#view-files [data-row]").nth(1).click();
   await page.locator("#view-chunks .needs").waitFor();
   assert.match(await page.locator("#view-chunks .needs").innerText(), /reads \d+ chunks? \(/);
+  // The table goes to them, also if they lie far behind its start.
+  await page.locator("#view-files [data-row]").last().click();
+  await page.locator("#view-chunks .row.needed").first().waitFor();
 });
 
 for (const colorScheme of ["light", "dark"]) {

@@ -68,7 +68,11 @@ fn Shown(props: &ShownProps) -> Html {
     let is_treemap = params.get("map").is_some_and(|map| map == "areas");
     let hidden = hidden(&params);
     let legend = use_reply(Some(Request::Legend(doc, colouring)), props.epoch).reply;
-    let summary = use_reply(Some(Request::Layout(doc)), props.epoch).reply;
+    // Another document that is open may be older: then it tells of ghosts.
+    let open = use_slice(|state| {
+        state.workspace.documents.iter().filter(|open| !open.document.is_loading()).count() as u32
+    });
+    let summary = use_reply(Some(Request::Layout(doc)), props.epoch.wrapping_add(open << 16)).reply;
     let categories = match legend.as_ref().map(|reply| reply.as_deref()) {
         Some(Ok(Reply::Legend(legend))) => legend.categories.clone(),
         _ => Vec::new(),

@@ -81,6 +81,7 @@ pub fn LegendView(props: &LegendProps) -> Html {
         Padding::ALL.into_iter().map(|kind| (kind, bytes(totals, kind))).filter(|&(_, bytes)| bytes > 0)
     });
     let kinds: Vec<_> = kinds.collect();
+    let has_padding = !kinds.is_empty();
     let kinds = kinds.into_iter().map(|(kind, bytes)| {
         let number = PADDING + hatch::index(kind) as u8;
         item(
@@ -94,7 +95,9 @@ pub fn LegendView(props: &LegendProps) -> Html {
     html! {
         <div class="legend">
             <ul aria-label="Colours">{ for categories }</ul>
-            <ul aria-label="Padding">{ for kinds }</ul>
+            if has_padding {
+                <ul aria-label="Padding"><li class="muted" aria-hidden="true">{ "Padding" }</li>{ for kinds }</ul>
+            }
         </div>
     }
 }

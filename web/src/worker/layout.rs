@@ -236,7 +236,10 @@ fn lost_path(older: &[Older], layout: &Layout<'_>, offset: u64) -> Option<String
 }
 
 /// Totals.
-pub async fn summary(_task: &Task, document: &Rc<Document>) -> Result<Summary, Problem> {
+pub async fn summary(task: &Task, document: &Rc<Document>) -> Result<Summary, Problem> {
+    // Beside those that were found by reading, those that older archives tell of: they are in the map, too.
+    let known = ghosts(task, document).await?;
+    let known = (known.len() as u64, known.iter().map(|ghost| ghost.end - ghost.start).sum());
     let parts = document.parts()?;
     let layout = parts.layout();
     let totals = layout.totals();
@@ -251,7 +254,7 @@ pub async fn summary(_task: &Task, document: &Rc<Document>) -> Result<Summary, P
         content,
         padding,
         classes: [of(Class::Head), of(Class::Inner), of(Class::Tail), of(Class::Whole), of(Class::Gap)],
-        ghosts: document.layout.ghosts(),
+        ghosts: known.max(document.layout.ghosts()),
         padding_permille: u64::try_from(u128::from(padding) * 1000 / u128::from(totals.live.max(1)))
             .unwrap_or(u64::MAX),
         chunks: parts.index.as_ref().map_or(0, |index| index.count() as u64),
