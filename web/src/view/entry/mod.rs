@@ -76,7 +76,8 @@ struct AboutProps {
 #[component]
 fn About(props: &AboutProps) -> Html {
     let document = &props.document;
-    let line = |name: &str, value: Html| html! { <div><dt>{ name.to_owned() }</dt><dd>{ value }</dd></div> };
+    let line = |name: &str, value: Html| html! { <div><dt title={name.to_owned()}>{ name.to_owned() }</dt><dd>{ value }</dd></div> };
+    let fact = |(name, value): &(String, String)| line(name, html! { <span class="value">{ value }</span> });
     html! {
         <>
             <header class="entry-head">
@@ -99,8 +100,15 @@ fn About(props: &AboutProps) -> Html {
                     { line("entries", html! { <span class="number">{ text::count(document.entries) }</span> }) }
                     { line("files", html! { <span class="number">{ text::count(document.files) }</span> }) }
                 }
-                { for document.facts.iter().map(|(name, value)| line(name, html! { <span class="value">{ value }</span> })) }
+                if !document.is_archive() { { for document.facts.iter().map(fact) } }
             </dl>
+            if document.is_archive() && !document.facts.is_empty() {
+                // Of the two indexes of a split archive it is that of the metadata; the chunks in other views are those of the payload.
+                <section class="entry-part" aria-label="Index">
+                    <h3>{ if document.kind == crate::protocol::open::Kind::Split { "Index of the metadata" } else { "Index" } }</h3>
+                    <dl class="fields">{ for document.facts.iter().map(fact) }</dl>
+                </section>
+            }
             if document.is_archive() {
                 <p class="hint">{ "Select an entry to see what it is, where it lies and what is in it." }</p>
             }

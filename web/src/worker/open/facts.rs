@@ -3,6 +3,7 @@
 use pxkit_core::blob::{CryptMode, Frame, Manifest};
 use pxkit_core::index::{DynamicIndex, FixedIndex, IndexHeader};
 
+use crate::state::text::{count, exact};
 use crate::worker::text;
 
 /// Lines of name and value.
@@ -15,8 +16,8 @@ fn fact(name: &str, value: impl ToString) -> (String, String) {
 /// What a dynamic index says.
 pub fn dynamic(index: Option<&DynamicIndex>) -> Facts {
     let Some(index) = index else { return Facts::new() };
-    let mut facts = vec![fact("kind", "dynamic index"), fact("chunks", index.count())];
-    facts.push(fact("bytes of the stream", index.size()));
+    let mut facts = vec![fact("chunks", count(index.count() as u64))];
+    facts.push(fact("stream", exact(index.size())));
     header(&mut facts, index.header(), index.checksum());
     facts
 }
@@ -24,9 +25,9 @@ pub fn dynamic(index: Option<&DynamicIndex>) -> Facts {
 /// What a fixed index says.
 pub fn fixed(index: Option<&FixedIndex>) -> Facts {
     let Some(index) = index else { return Facts::new() };
-    let mut facts = vec![fact("kind", "fixed index"), fact("chunks", index.digests().len())];
-    facts.push(fact("bytes of a chunk", index.chunk_size()));
-    facts.push(fact("bytes of the image", index.size()));
+    let mut facts = vec![fact("chunks", count(index.digests().len() as u64))];
+    facts.push(fact("chunk size", exact(index.chunk_size())));
+    facts.push(fact("image", exact(index.size())));
     header(&mut facts, index.header(), index.checksum());
     facts
 }
@@ -52,8 +53,8 @@ pub fn blob(frame: &Frame<'_>, plain: Option<u64>) -> Facts {
         (false, true) => "blob, encrypted",
         (true, true) => "blob, compressed and encrypted",
     };
-    let mut facts = vec![fact("kind", kind), fact("stored bytes", frame.data.len())];
-    facts.extend(plain.map(|bytes| fact("plain bytes", bytes)));
+    let mut facts = vec![fact("kind", kind), fact("stored", exact(frame.data.len() as u64))];
+    facts.extend(plain.map(|bytes| fact("decoded", exact(bytes))));
     facts
 }
 
@@ -71,7 +72,7 @@ pub fn manifest(manifest: &Manifest) -> Facts {
             CryptMode::Encrypt => ", encrypted",
             CryptMode::SignOnly => ", signed",
         };
-        facts.push(fact(&file.filename, format!("{} bytes{crypt}, {}", file.size, file.csum)));
+        facts.push(fact(&file.filename, format!("{}{crypt}, {}", exact(file.size), file.csum)));
     }
     for (name, value) in &manifest.unprotected {
         let mut value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -298,7 +298,7 @@ fn other_kinds_open() {
     let facts = |at: usize| &opened.documents[at].facts;
     assert_eq!(facts(1)[0], ("backup".to_owned(), "host/legacy".to_owned()));
     assert!(facts(2).contains(&("time".to_owned(), "2026-11-22 21:15:58 UTC".to_owned())));
-    assert_eq!(facts(3)[0].1, "dynamic index");
+    assert_eq!(facts(3)[0].0, "chunks");
     for document in &opened.documents[4..] {
         let State::Damaged(problem) = &document.state else { panic!("{document:?}") };
         assert_eq!(problem.kind, ProblemKind::Foreign);
