@@ -91,7 +91,15 @@ fn Table(props: &TableProps) -> Html {
         <div class="empty">
             if head.reply.is_some() {
                 <p>{ "Nothing irregular was found while decoding." }</p>
-                <p class="muted">{ "The checks above read what decoding does not: bytes of the payload, chunks, goodbye tables." }</p>
+                <p>{ "The checks above look for more, where decoding alone does not:" }</p>
+                <dl class="fields">
+                    { for rows.checks.iter().map(|check| html! {
+                        <div key={word(check.what)}>
+                            <dt>{ word(check.what) }</dt>
+                            <dd>{ about(check.what) }{ "." }if !check.possible { { " " }{ IMPOSSIBLE } }</dd>
+                        </div>
+                    }) }
+                </dl>
             }
         </div>
     };
@@ -227,12 +235,15 @@ const fn word(what: CheckKind) -> &'static str {
 
 const fn about(what: CheckKind) -> &'static str {
     match what {
-        CheckKind::Headers => "Whether a payload header stands behind each reference",
-        CheckKind::Ghosts => "Payloads in padding whose files are gone",
-        CheckKind::Digests => "Chunks against their digests; this reads all of them",
-        CheckKind::Tables => "Goodbye tables against the entries",
+        CheckKind::Headers => "Does each reference of the metadata lead to the header of a payload",
+        CheckKind::Ghosts => "Which payloads in padding belong to files that are gone",
+        CheckKind::Digests => "Is each chunk what its digest says; this reads all of them",
+        CheckKind::Tables => "Does the goodbye table of each directory lead to its entries",
     }
 }
+
+/// Why a check cannot be done.
+const IMPOSSIBLE: &str = "Not possible here: the bytes for it are not there.";
 
 #[derive(Properties, PartialEq)]
 struct CheckButtonProps {
@@ -304,7 +315,7 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
     let title = if state.possible {
         about(state.what).to_owned()
     } else {
-        format!("{}. Not possible here: the bytes for it are not there.", about(state.what))
+        format!("{}. {IMPOSSIBLE}", about(state.what))
     };
     html! {
         <span class="check-state">
@@ -318,7 +329,13 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
 }
 
 fn sentence(checked: &Checked) -> String {
-    let looked = text::counted(checked.looked_at, "thing was", "things were");
+    let (one, many) = match checked.what {
+        CheckKind::Headers => ("reference", "references"),
+        CheckKind::Ghosts => ("stretch of padding", "stretches of padding"),
+        CheckKind::Digests => ("chunk", "chunks"),
+        CheckKind::Tables => ("table", "tables"),
+    };
+    let looked = text::counted(checked.looked_at, one, many);
     let mut out = format!(
         "Checked {}: {looked} looked at, {}.",
         word(checked.what),
