@@ -209,7 +209,7 @@ fn charts(summary: &Summary) -> Html {
         <>
             <Bars title="Chunks by size" axis="size at least" unit={Unit::Count} bars={sizes.collect::<Vec<_>>()} />
             if !summary.uses.is_empty() {
-                <Bars title="Bytes of chunks by use; hatched: dead" axis="percent used" unit={Unit::Bytes} bars={uses.collect::<Vec<_>>()} />
+                <Bars title="Bytes by use (hatched: dead)" axis="percent used" unit={Unit::Bytes} bars={uses.collect::<Vec<_>>()} />
             }
             if summary.curve.is_empty() {
                 <p class="muted">{ "No chunk has padding." }</p>
@@ -313,7 +313,13 @@ fn Table(props: &TableProps) -> Html {
         Some((row, of)) if of == chunk => Some(row),
         _ => is_plain.then_some(chunk),
     });
-    let show = u64::from(chosen.map_or(0, |chunk| chunk + 1));
+    // Without one, the first that a restore of the selected entry reads.
+    let reveal = needed.as_ref().filter(|_| is_plain).and_then(|needed| Some(needed.runs.first()?.0));
+    let show = match (chosen, &needed) {
+        (Some(chunk), _) => u64::from(chunk) + 1,
+        (None, Some(needed)) => u64::from(needed.entry) << 32,
+        (None, None) => 0,
+    };
     let on_current = {
         let (app, here) = (app.clone(), here.setter());
         Callback::from(move |(number, row): (u32, Rc<Row>)| {
@@ -392,7 +398,7 @@ fn Table(props: &TableProps) -> Html {
     html! {
         <div class="table" ref={pane}>
             <List<Row> label="Chunks" {template} {head} {columns} {total} revision={number} identity={number}
-                fetch={(*fetch).clone()} {line} {current} {show} {on_current} {on_open}
+                fetch={(*fetch).clone()} {line} {current} {reveal} {show} {on_current} {on_open}
                 empty={html! { <p class="empty">{ "There is no such chunk." }</p> }} />
         </div>
     }

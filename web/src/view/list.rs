@@ -77,7 +77,10 @@ pub struct ListProps<T: PartialEq + 'static> {
     pub line: Callback<(u32, Rc<T>), Line>,
     /// The current row.
     pub current: Option<u32>,
-    /// Another number scrolls to the current row.
+    /// A row that is scrolled to if none is the current one.
+    #[prop_or_default]
+    pub reveal: Option<u32>,
+    /// Another number scrolls to the current row, or to the one that is revealed.
     #[prop_or_default]
     pub show: u64,
     /// Another row becomes the current one.
@@ -183,7 +186,7 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
 
     {
         let (model, root, again) = (model.clone(), root.clone(), again.clone());
-        let current = props.current;
+        let current = props.current.or(props.reveal);
         use_effect_with((props.show, height > 0.0), move |_| {
             if let Some(row) = current {
                 show(&model, &root, row);
