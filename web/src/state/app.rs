@@ -202,7 +202,11 @@ impl App {
                     app.0.given.borrow_mut().push(given);
                 }
                 let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
+                let key = opened.keys.last().map(|key| format!("The key {} was taken.", key.fingerprint));
                 app.send(Message::Opened(opened));
+                if let Some(key) = key {
+                    app.say(key);
+                }
                 app.open_wanted(&stores);
             }
             Ok(_) => {}

@@ -15,7 +15,7 @@ use crate::{
     },
     reply,
     state::{
-        app::{use_app, use_reply, use_slice},
+        app::{use_app, use_document, use_reply, use_slice},
         client::reason,
         text,
     },
@@ -34,7 +34,14 @@ pub fn Chooser(props: &ChooserProps) -> Html {
     let number = props.store;
     let store =
         use_slice(move |state| state.workspace.stores.iter().find(|store| store.id == number).cloned());
-    let (first_namespace, first_group) = use_slice(|state| state.wanted_group.clone()).unzip();
+    let (wanted_namespace, wanted_group) = use_slice(|state| state.wanted_group.clone()).unzip();
+    // Whoever comes back wants another snapshot of the group of which one is shown.
+    let shown = use_document().and_then(|open| {
+        let snapshot = open.document.snapshot.as_ref().filter(|_| open.document.store == Some(number))?;
+        Some((snapshot.namespace.clone(), snapshot.snapshot.rsplit_once('/')?.0.to_owned()))
+    });
+    let (first_namespace, first_group) = shown.unzip();
+    let (first_namespace, first_group) = (first_namespace.or(wanted_namespace), first_group.or(wanted_group));
     let namespace = use_state_eq(|| first_namespace.unwrap_or_default());
     let group = use_state_eq(|| first_group);
     // A new key may open what was closed.
