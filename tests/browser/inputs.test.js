@@ -271,6 +271,8 @@ test("what is no archive gets a sentence", async (t) => {
     await i.page.locator(".banner.bad", { hasText: sentence }).waitFor();
     const said = await i.page.locator(".banner.bad p").first().innerText();
     assert.match(said, /[a-z].*[.)]/, said);
+    // Nothing of it could be read.
+    assert.doesNotMatch(said, /What comes before/, said);
     if (await i.page.getByRole("button", { name: /^Close / }).count()) await closeAll(i.page);
     for (const button of await i.page.locator("button[title=Dismiss]").all()) await button.click();
   }

@@ -116,7 +116,7 @@ fn Ways() -> Html {
             <button type="button" class="first" onclick={click(&files)}>{ "Choose files…" }</button>
             <button type="button" onclick={pick_folder}>{ "Choose a folder…" }</button>
             <form class="url" onsubmit={go}>
-                <input ref={url} type="text" inputmode="url" placeholder="https://… an archive that is read by ranges" aria-label="Address of an archive" spellcheck="false" />
+                <input ref={url} type="text" inputmode="url" placeholder="https://… address of an archive" aria-label="Address of an archive" spellcheck="false" />
                 <button type="submit">{ "Open" }</button>
             </form>
             <input ref={files} type="file" multiple=true hidden=true tabindex="-1" aria-hidden="true" onchange={onchange.clone()} class="pick-files" />

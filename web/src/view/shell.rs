@@ -284,8 +284,8 @@ fn Summary(props: &SummaryProps) -> Html {
         if let (Some(padding), Some(whole)) = (document.padding, whole) {
             let live = whole.saturating_sub(padding);
             parts.push((
-                format!("pad {}", text::percent(padding, live)),
-                format!("{} of padding for {} that are used", text::exact(padding), text::size(live)),
+                format!("padding {}", text::percent(padding, live)),
+                format!("{} of padding for {} that are in use", text::exact(padding), text::size(live)),
             ));
         }
     } else {
@@ -329,7 +329,10 @@ fn Banners() -> Html {
             }) }
             if let Some(problem) = &damage {
                 <div class="banner bad" role="alert">
-                    <p>{ sentence(problem).trim_end_matches('.') }{ ". What comes before is shown." }</p>
+                    <p>
+                        { sentence(problem).trim_end_matches('.') }{ "." }
+                        if open.as_ref().is_some_and(|open| open.document.entries > 0) { { " What comes before is shown." } }
+                    </p>
                     { for damage_jump }
                 </div>
             }

@@ -163,7 +163,7 @@ impl Worker {
         let is_it = |key: &Rc<Key>| fingerprint.is_none_or(|fingerprint| key.has_fingerprint(fingerprint));
         self.keys().into_iter().find(is_it).ok_or_else(|| {
             let which = fingerprint.map_or_else(String::new, |text| format!(" with the key {text}"));
-            let message = format!("This is encrypted{which}: give its key file, then open it again.");
+            let message = format!("This is encrypted{which}: give its key file (Key… in the list of snapshots), then open it again.");
             let about = fingerprint.map(str::to_owned);
             Problem { about, ..problem::new(ProblemKind::Key, message) }
         })

@@ -42,13 +42,30 @@ pub fn Files() -> Html {
         Some(open) => html! {
             <section class="pane files" id="view-files" aria-label="Files">
                 <div class="empty">
-                    <p>{ "There are no files in this: " }{ super::shell::kind(open.document.kind) }{ "." }</p>
-                    <p>{ "Structure shows its bytes and what they mean." }</p>
+                    <p>{ format!("A {} has no files to list.", super::shell::kind(open.document.kind)) }</p>
+                    { for open.document.hint.iter().map(|hint| html! { <p>{ hint }</p> }) }
+                    <p>
+                        if open.document.has_chunks { <ViewLink tab={Tab::Chunks} />{ " lists its chunks. " } }
+                        <ViewLink tab={Tab::Structure} />{ " shows its bytes and what they mean." }
+                    </p>
                 </div>
             </section>
         },
         None => html! {},
     }
+}
+
+#[derive(Properties, PartialEq)]
+struct ViewLinkProps {
+    tab: Tab,
+}
+
+/// Leads to another view, under its name.
+#[component]
+fn ViewLink(props: &ViewLinkProps) -> Html {
+    let tab = props.tab;
+    let onclick = use_app().on(move |_: MouseEvent| Message::Tab(tab));
+    html! { <button type="button" class="jump" {onclick}>{ tab.name() }</button> }
 }
 
 #[derive(Properties, PartialEq)]
@@ -341,7 +358,7 @@ fn head(app: &App, view: &View, columns: &[Column]) -> Html {
 fn nothing(view: &View, shown: &Shown) -> Html {
     match &shown.info {
         None => html! {},
-        Some(_) if view.filter == Default::default() => html! { <p>{ "No entries yet." }</p> },
+        Some(_) if view.filter == Default::default() => html! { <p>{ "No entry was read." }</p> },
         Some(_) => html! { <p>{ "Nothing matches. Esc in the field clears the filter." }</p> },
     }
 }
