@@ -92,7 +92,7 @@ pub fn Bars(props: &BarsProps) -> Html {
     let step = width / props.bars.len().max(1) as f64;
     let scale = |value: u64| value as f64 / top as f64 * height;
     // As many labels as have room.
-    let every = (38.0 / step).ceil().max(1.0) as usize;
+    let every = (46.0 / step).ceil().max(1.0) as usize;
     let bars = props.bars.iter().enumerate().map(|(at, bar)| {
         let x = LEFT + step * at as f64;
         // What is there is seen, however little it is.
@@ -213,7 +213,7 @@ pub fn Curve(props: &CurveProps) -> Html {
     });
     html! {
         <figure class="chart curve">
-            <figcaption>{ "Re-encoding the worst chunks: bytes freed by bytes read" }</figcaption>
+            <figcaption>{ "Freed by re-encoding the worst" }</figcaption>
             <svg width={px(WIDTH)} height={px(HEIGHT)} viewBox={format!("0 0 {WIDTH} {HEIGHT}")} role="img" aria-label={sentence.clone()}>
                 { axis(Unit::Bytes, top) }
                 { for ticks }

@@ -117,8 +117,8 @@ fn chart(series: &Series) -> Html {
                 </svg>
             </div>
             <table class="data">
-                <thead><tr><th>{ "snapshot" }</th><th class="number">{ "live" }</th><th class="number">{ "padding" }</th>
-                    <th class="number">{ "of live" }</th><th class="number">{ "own chunks" }</th><th class="number">{ "chunks" }</th></tr></thead>
+                <thead><tr><th>{ "snapshot (UTC)" }</th><th class="number">{ "used" }</th><th class="number">{ "padding" }</th>
+                    <th class="number">{ "of used" }</th><th class="number">{ "own chunks" }</th><th class="number">{ "chunks" }</th></tr></thead>
                 <tbody>{ for snapshots.iter().map(line) }</tbody>
             </table>
         </figure>
@@ -150,7 +150,7 @@ fn bar(it: &Generation, left: f64, width: f64, same_day: bool, scale: &impl Fn(u
     let label = label(&it.snapshot, same_day);
     html! {
         <g>
-            <title>{ format!("{}: {} live, {} padding", it.snapshot, text::exact(it.live), text::exact(it.padding)) }</title>
+            <title>{ format!("{}: {} used, {} padding", it.snapshot, text::exact(it.live), text::exact(it.padding)) }</title>
             { for parts }
             <text x={(left + width / 2.0).to_string()} y={(HEIGHT - 6.0).to_string()} text-anchor="middle">{ label }</text>
         </g>
@@ -189,7 +189,7 @@ fn label(snapshot: &str, same_day: bool) -> String {
 fn spoken(snapshots: &[Generation]) -> String {
     let last = snapshots.last().map_or(String::new(), |last| {
         format!(
-            "; the newest has {} of padding, {} of its live bytes",
+            "; the newest has {} of padding, {} of its used bytes",
             text::size(last.padding),
             text::percent(last.padding, last.live)
         )

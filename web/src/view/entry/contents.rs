@@ -132,16 +132,16 @@ pub fn Needed(props: &NeededProps) -> Html {
         <section class="entry-part" aria-label="Restore">
             <h3>{ "A restore reads" }</h3>
             <p>
-                { text::counted(needed.chunks, "chunk", "chunks") }{ ", " }<Size bytes={needed.bytes} />
+                { text::counted(needed.chunks, "chunk", "chunks") }{ " with " }<Size bytes={needed.bytes} />
                 { " for " }<Size bytes={needed.content} />{ " of contents" }
                 if needed.bytes > needed.content && needed.content > 0 {
-                    <span class="muted">{ format!(" ({} of them)", text::percent(needed.content, needed.bytes)) }</span>
+                    <span class="muted">{ format!(" (needs {} of what it reads)", text::percent(needed.content, needed.bytes)) }</span>
                 }
             </p>
             <p class="runs">
                 { for runs.into_iter().map(|(first, end)| {
                     let onclick = app.on(move |_: MouseEvent| Message::Jump(Tab::Chunks, Selection::Chunk(first)));
-                    let label = if end - first == 1 { first.to_string() } else { format!("{first}–{}", end - 1) };
+                    let label = if end - first == 1 { format!("#{first}") } else { format!("#{first}–{}", end - 1) };
                     html! { <button type="button" class="jump number" key={first} {onclick} title="Show it among the chunks">{ label }</button> }
                 }) }
                 if more > 0 { <span class="muted">{ format!("and {} more runs", text::count(more as u64)) }</span> }

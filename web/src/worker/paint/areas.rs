@@ -13,6 +13,7 @@ use super::fill::{Fill, Palette};
 use super::map::scale;
 use super::picture::Picture;
 use crate::protocol::layout::{Area, Treemap, TreemapQuery};
+use crate::state::text;
 use crate::worker::files::bits::Bits;
 use crate::worker::text::escape;
 
@@ -208,7 +209,7 @@ fn area(tile: &Tile, tree: &Tree) -> Area {
     let (entry, label, padding) = match tile.what {
         Block::Open(id) | Block::Entry(id) => (Some(id), name(id), false),
         Block::Rest { entries: 1, .. } => (None, "1 small entry".to_owned(), false),
-        Block::Rest { entries, .. } => (None, format!("{entries} small entries"), false),
+        Block::Rest { entries, .. } => (None, format!("{} small entries", text::count(entries)), false),
         Block::Padding(class) => (None, format!("padding: {}", kind(class).word()), true),
     };
     Area { rect: pixels(tile), entry, depth: tile.depth, label, size: tile.bytes, padding }
