@@ -77,6 +77,11 @@ struct AboutProps {
 fn About(props: &AboutProps) -> Html {
     let document = &props.document;
     let line = |name: &str, value: Html| html! { <div><dt title={name.to_owned()}>{ name.to_owned() }</dt><dd>{ value }</dd></div> };
+    // An archive of a snapshot has an index, of which most of this is.
+    let (own, index): (Vec<_>, Vec<_>) = document
+        .facts
+        .iter()
+        .partition(|(name, _)| !document.is_archive() || matches!(name.as_str(), "crypt mode" | "manifest"));
     let fact = |(name, value): &(String, String)| line(name, html! { <span class="value">{ value }</span> });
     html! {
         <>
@@ -100,13 +105,13 @@ fn About(props: &AboutProps) -> Html {
                     { line("entries", html! { <span class="number">{ text::count(document.entries) }</span> }) }
                     { line("files", html! { <span class="number">{ text::count(document.files) }</span> }) }
                 }
-                if !document.is_archive() { { for document.facts.iter().map(fact) } }
+                { for own.into_iter().map(fact) }
             </dl>
-            if document.is_archive() && !document.facts.is_empty() {
+            if !index.is_empty() {
                 // Of the two indexes of a split archive it is that of the metadata; the chunks in other views are those of the payload.
                 <section class="entry-part" aria-label="Index">
                     <h3>{ if document.kind == crate::protocol::open::Kind::Split { "Index of the metadata" } else { "Index" } }</h3>
-                    <dl class="fields">{ for document.facts.iter().map(fact) }</dl>
+                    <dl class="fields">{ for index.into_iter().map(fact) }</dl>
                 </section>
             }
             if document.is_archive() {
