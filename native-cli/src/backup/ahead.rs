@@ -27,6 +27,8 @@ const FULL_FILES: usize = 64;
 const FULL_RECORDS: usize = 64 << 10;
 /// Blocks that are ready or being made ready.
 const BLOCKS: usize = 64;
+/// Bytes of the spool that are looked through for one block.
+const FULL_SEARCH: usize = 4 << 20;
 /// Bytes of contents that are ready.
 const READY: usize = 8 << 20;
 /// What an open file costs of that, and an open directory: descriptors are bounded, too.
@@ -187,6 +189,15 @@ fn open_dir(above: &OwnedFd, name: &CStr) -> Result<OwnedFd, Stop> {
     result.map_err(|errno| at_open(errno, "open the directory"))
 }
 
+/// Which records blocks have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All.
+    All,
+    /// Those of directories and of the files that are to be read.
+    Wanted,
+}
+
 /// Reads the spool.
 pub struct Ahead<'p, 'env> {
     pool: &'p Pool<'env>,
@@ -196,6 +207,7 @@ pub struct Ahead<'p, 'env> {
     turns: Option<std::vec::IntoIter<Turn>>,
     root: Arc<OwnedFd>,
     dirs: Dirs,
+    keep: Keep,
     budget: Budget,
     blocks: VecDeque<Block<'env>>,
     /// Files of the listing so far.
@@ -211,11 +223,12 @@ impl<'p, 'env> Ahead<'p, 'env> {
         spool: Reader,
         turns: Option<Vec<Turn>>,
         root: OwnedFd,
+        keep: Keep,
     ) -> Self {
         let (turns, root, budget) = (turns.map(Vec::into_iter), Arc::new(root), Budget::new(READY));
         let dirs = Dirs { levels: vec![(CString::default(), Some(Ok(Arc::clone(&root))))] };
         let (blocks, number, is_over) = Default::default();
-        Self { pool, openers, spool, turns, root, dirs, budget, blocks, number, is_over }
+        Self { pool, openers, spool, turns, root, dirs, keep, budget, blocks, number, is_over }
     }
 
     /// Gives the spool back, to be read from its start.
@@ -262,9 +275,13 @@ impl<'p, 'env> Ahead<'p, 'env> {
     fn block(&mut self, is_read: &dyn Fn(usize) -> bool) -> anyhow::Result<Block<'env>> {
         let mut records = Vec::new();
         let mut wanted = Vec::new();
-        let mut cost = 0;
+        let (mut cost, mut searched) = (0, 0);
         let (mut stat, mut attributes) = (Stat::default(), Attributes::new());
-        while records.len() < FULL_RECORDS && wanted.len() < FULL_FILES && cost < FULL_BYTES {
+        while records.len() < FULL_RECORDS
+            && wanted.len() < FULL_FILES
+            && cost < FULL_BYTES
+            && searched < FULL_SEARCH
+        {
             let is_link = match self.turns.as_mut().map(Iterator::next) {
                 Some(Some(turn)) => {
                     self.spool.seek(turn.at);
@@ -283,20 +300,19 @@ impl<'p, 'env> Ahead<'p, 'env> {
                 break;
             }
             let bytes = window.get(..length).context("a defect of pxkit: half a record in the spool")?;
-            let start = records.len();
-            records.extend_from_slice(bytes);
-            if is_link {
-                Record::turn_to_link(&mut records[start..])?;
-            }
-            let bytes = &records[start..];
+            let mut is_kept = self.keep == Keep::All;
             match Record::glance(bytes)? {
                 None => {
                     self.dirs.levels.pop();
+                    is_kept = true;
                 }
-                Some((Kind::Directory, name)) if !name.is_empty() => {
-                    self.dirs.levels.push((CString::new(name)?, None));
+                Some((Kind::Directory, name)) => {
+                    if !name.is_empty() {
+                        self.dirs.levels.push((CString::new(name)?, None));
+                    }
+                    is_kept = true;
                 }
-                Some((Kind::File, _)) => {
+                Some((Kind::File, _)) if !is_link => {
                     if is_read(self.number) {
                         let record = Record::parse(bytes, &mut stat, &mut attributes)?;
                         if let Some(Record { node, identity, content: RecordContent::File { size } }) = record
@@ -306,11 +322,20 @@ impl<'p, 'env> Ahead<'p, 'env> {
                             cost += opened * OPEN_DIR + if size <= SMALL { size } else { OPEN_FILE };
                             wanted.push(Wanted { dir, name, identity });
                         }
+                        is_kept = true;
                     }
                     self.number += 1;
                 }
                 _ => {}
             }
+            if is_kept {
+                let start = records.len();
+                records.extend_from_slice(bytes);
+                if is_link {
+                    Record::turn_to_link(&mut records[start..])?;
+                }
+            }
+            searched += length;
             self.spool.advance(length);
         }
         let permit = (cost > 0).then(|| self.budget.force(cost as usize));

@@ -13,7 +13,7 @@ use pxkit_core::plan::Emit;
 use pxkit_core::reuse::{Decision, Rules, decide};
 use rustix::fs::fstatfs;
 
-use super::ahead::{Ahead, Openers};
+use super::ahead::{Ahead, Keep, Openers};
 use super::catalog::CatalogStream;
 use super::detect::{self, Detected, How};
 use super::emit::{Emitted, Emitter};
@@ -186,7 +186,8 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         if recheck.is_empty() {
             return Ok(spool);
         }
-        let mut ahead = Ahead::new(storing.pool, openers, spool, found.turns.clone(), root);
+        let turns = found.turns.clone();
+        let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root, Keep::Wanted);
         let (mut checked, differs) = recheck.run(&mut ahead)?;
         if checked.differing > 0 {
             checked.files = found.listing.drop_missing(&reference.payload, |at| differs[at]);
@@ -244,7 +245,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         if let Some(catalog) = &mut catalog {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
         }
-        let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root);
+        let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root, Keep::All);
         let mut streams = Streams { meta: Meta::Here(Box::new(meta)), payload, usage, inherited: 0 };
         let run = |streams: &mut Streams<'p, 'env>| {
             Emitter::new(emit, streams, catalog.as_deref_mut(), exclude_cli, openers, report)

@@ -82,6 +82,8 @@ pub struct Recheck<'a> {
     report: &'a Report,
     /// Of each chunk, how many bytes unchanged files have of it; 0 if it is not looked at.
     used: Vec<u64>,
+    /// Which files of the listing are in chunks that are looked at.
+    is_wanted: Vec<bool>,
     open: HashMap<usize, Rebuilt>,
     /// Bytes of those.
     held: u64,
@@ -114,23 +116,34 @@ impl<'a> Recheck<'a> {
         let (index, snapshot) = (&reference.payload, reference.snapshot());
         let Sample { one_in, turn } = sample;
         let sample = u64::from(one_in.get());
-        let chunks = index.chunks();
-        let is_chosen: Vec<bool> =
-            chunks.iter().map(|chunk| lot(&chunk.digest.0) % sample == turn % sample).collect();
-        let mut used = vec![0; chunks.len()];
-        for file in listing.files().iter() {
-            for part in parts(index, file).filter(|part| is_chosen[part.index]) {
+        let mut used = vec![0; index.count()];
+        // Most files are in none of these, which a search among few tells at once.
+        let chosen: Vec<Range<u64>> = (index.chunks().iter().enumerate())
+            .filter(|(_, chunk)| lot(&chunk.digest.0) % sample == turn % sample)
+            .filter_map(|(number, _)| index.extent(number))
+            .collect();
+        let is_chosen = |range: &Range<u64>| {
+            let next = chosen.partition_point(|extent| extent.end <= range.start);
+            chosen.get(next).is_some_and(|extent| extent.start < range.end)
+        };
+        let mut is_wanted = vec![false; listing.files().len()];
+        for (number, file) in listing.files().iter().enumerate() {
+            if !place(file).is_some_and(|range| is_chosen(&range)) {
+                continue;
+            }
+            for part in parts(index, file).filter(|part| is_chosen(&part.extent)) {
                 used[part.index] += part.within.end - part.within.start;
+                is_wanted[number] = true;
             }
         }
-        let bad = vec![false; chunks.len()];
+        let bad = vec![false; index.count()];
         let (open, held, fetched, checked) = Default::default();
-        Self { listing, index, snapshot, crypt, report, used, open, held, fetched, checked, bad }
+        Self { listing, index, snapshot, crypt, report, used, is_wanted, open, held, fetched, checked, bad }
     }
 
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
-        self.used.iter().all(|&used| used == 0)
+        !self.is_wanted.contains(&true)
     }
 
     /// Reads the files in question; returns what was found, and which chunks differ.
@@ -138,8 +151,9 @@ impl<'a> Recheck<'a> {
     /// # Errors
     /// The list of files cannot be read, or a signal asked for the end.
     pub fn run(mut self, ahead: &mut Ahead<'_, '_>) -> anyhow::Result<(Checked, Vec<bool>)> {
-        let is_wanted: Vec<bool> = self.listing.files().iter().map(|file| self.concerns(file)).collect();
-        let (mut path, mut levels, mut number) = (Vec::new(), Vec::new(), 0);
+        let is_wanted = std::mem::take(&mut self.is_wanted);
+        let mut numbers = (0..is_wanted.len()).filter(|&number| is_wanted[number]);
+        let (mut path, mut levels) = (Vec::new(), Vec::new());
         while let Some((records, mut batch)) = ahead.next(&|number| is_wanted[number])? {
             check_signals()?;
             let mut rest = records.as_slice();
@@ -158,12 +172,10 @@ impl<'a> Recheck<'a> {
                 match kind {
                     Kind::Directory => levels.push(path.len()),
                     Kind::File => {
-                        if is_wanted[number] {
-                            let opened = batch.files.pop_front();
-                            let opened = opened.context("a defect of pxkit: a file that nobody opened")?;
-                            self.file(self.listing.files().get(number), &path, opened, &batch.bytes);
-                        }
-                        number += 1;
+                        let opened = batch.files.pop_front().zip(numbers.next());
+                        let (opened, number) =
+                            opened.context("a defect of pxkit: a file that nobody opened")?;
+                        self.file(self.listing.files().get(number), &path, opened, &batch.bytes);
                     }
                     _ => {}
                 }
@@ -171,10 +183,6 @@ impl<'a> Recheck<'a> {
         }
         self.checked.skipped += self.open.len() as u64;
         Ok((self.checked, self.bad))
-    }
-
-    fn concerns(&self, file: File) -> bool {
-        parts(self.index, file).any(|part| self.used[part.index] > 0)
     }
 
     /// Puts a file into its chunks.
@@ -299,8 +307,13 @@ impl Source<'_> {
 
 /// The parts of chunks that a file has in the previous payload stream, if it is unchanged.
 fn parts(index: &DynamicIndex, file: File) -> impl Iterator<Item = pxkit_core::index::Part> + '_ {
-    let range = file.old.and_then(|old| Some(old..old.checked_add(file.stored())?));
-    range.and_then(|range| index.parts(range).ok()).into_iter().flatten()
+    place(file).and_then(|range| index.parts(range).ok()).into_iter().flatten()
+}
+
+/// Where an unchanged file lies in the previous payload stream, header and contents.
+fn place(file: File) -> Option<Range<u64>> {
+    let old = file.old?;
+    Some(old..old.checked_add(file.stored())?)
 }
 
 /// A number that decides in which turn a chunk is looked at.

@@ -1,20 +1,26 @@
 //! The previous snapshot's archive as a reference: whether it can be one, and if not, why (change detection 1.3 and 1.4).
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Context as _;
 use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::format::{Digest, Timestamp};
-use pxkit_core::index::DynamicIndex;
+use pxkit_core::index::{ChunkId, DynamicIndex};
 use serde_json::json;
 
 use crate::input::{EntryReader, Stream};
-use crate::report::Report;
+use crate::pace;
+use crate::report::{Report, check_signals};
 use crate::source::{ChunkReader, ChunkedArchive};
 use crate::store::{Backup, Snapshot};
 
 /// Bytes of decoded chunks of the previous metadata archive in memory: it is read once, from its start to its end.
 const CACHE: u64 = 20 << 20;
+
+/// Chunks that are marked at a stretch.
+const TOUCHED: usize = 1024;
 
 /// A previous split archive whose chunks may be used again.
 #[derive(Debug)]
@@ -84,11 +90,7 @@ impl Reference {
     ) -> anyhow::Result<Self> {
         snapshot.index(&meta_name).with_context(|| meta_name.clone())?;
         let payload = snapshot.index(payload_name).with_context(|| payload_name.to_owned())?;
-        let missing = payload
-            .chunks()
-            .iter()
-            .map(|chunk| Ok(!backup.touch(&chunk.digest)?))
-            .collect::<anyhow::Result<_>>()?;
+        let missing = touch(payload.chunks(), backup)?;
         let manifest = snapshot.manifest();
         let walk_start = walk_start(manifest, &payload);
         Ok(Self {
@@ -121,6 +123,32 @@ impl Reference {
     pub fn name(&self) -> &str {
         &self.meta_name
     }
+}
+
+/// Marks chunks as used, on all cores, as a large archive has hundreds of thousands; says of each whether it is lost.
+fn touch(chunks: &[ChunkId], backup: &dyn Backup) -> anyhow::Result<Vec<bool>> {
+    let touch_part = |part: &[ChunkId]| -> anyhow::Result<Vec<bool>> {
+        let mut missing = Vec::with_capacity(part.len());
+        for some in part.chunks(TOUCHED) {
+            check_signals()?;
+            pace::keep();
+            for chunk in some {
+                missing.push(!backup.touch(&chunk.digest)?);
+            }
+        }
+        Ok(missing)
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (first, rest) = chunks.split_at(chunks.len().div_ceil(threads).max(TOUCHED).min(chunks.len()));
+    thread::scope(|scope| {
+        let others: Vec<_> =
+            rest.chunks(first.len().max(1)).map(|part| scope.spawn(move || touch_part(part))).collect();
+        let mut missing = touch_part(first)?;
+        for other in others {
+            missing.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(missing)
+    })
 }
 
 /// When the walk of a snapshot began: what pxkit noted; of others the earliest time that is known, which is not after it.
