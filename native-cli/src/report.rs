@@ -99,14 +99,12 @@ impl HeldSignals {
     /// # Errors
     /// It cannot be waited for.
     pub fn wait_readable(&self, file: &impl AsFd) -> io::Result<bool> {
-        let a_while = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
         loop {
             if HELD.load(Ordering::Relaxed) != 0 || check_signals().is_err() {
                 return Ok(false);
             }
-            match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&a_while)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                result => return Ok(result.map(|_| true)?),
+            if is_readable_soon(file)? {
+                return Ok(true);
             }
         }
     }
@@ -150,13 +148,20 @@ pub fn check_signals() -> Result<(), Interrupted> {
 /// # Errors
 /// [`Interrupted`], or the pipe cannot be waited for.
 pub fn wait_readable(file: &impl AsFd) -> io::Result<()> {
-    let a_while = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
     loop {
         check_signals().map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&a_while)) {
-            Ok(0) | Err(Errno::INTR) => {}
-            result => return Ok(result.map(drop)?),
+        if is_readable_soon(file)? {
+            return Ok(());
         }
+    }
+}
+
+/// Waits a fifth of a second, or until a file can be read or a signal comes; whether it can be read.
+fn is_readable_soon(file: &impl AsFd) -> io::Result<bool> {
+    let a_while = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+    match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&a_while)) {
+        Err(Errno::INTR) => Ok(false),
+        result => Ok(result? > 0),
     }
 }
 

@@ -45,7 +45,9 @@ impl Previous {
     /// Lets the chunks of an index be used again, if there is such an index. One that is wrong is not used, that is all.
     pub fn make_known(&self, name: &str) {
         if self.manifest.file(name).is_none() {
-        } else if name.ends_with(".fidx") {
+            return;
+        }
+        if name.ends_with(".fidx") {
             let _ = self.image(name);
         } else {
             let _ = self.fetch(name);
