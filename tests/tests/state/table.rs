@@ -1,8 +1,11 @@
 //! The rows of the table of failure modes.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pxkit::backup::Mode;
@@ -103,7 +106,7 @@ fn names_that_come_and_go_cost_nothing() {
 }
 
 /// As `cp -a` does it, with times and owners.
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-aT").arg(from).arg(to).status().expect("cp runs");
     assert!(status.success());
 }
@@ -278,4 +281,75 @@ fn the_clock_of_this_machine_is_not_compared_with_anything_older() {
     let made = world.backup();
     world.is_whole(&made);
     assert_eq!(read(&made), 1, "{}", made.json);
+}
+
+/// The first store to a page moves the times of the file, later ones do not until the kernel has written the page: only the contents tell of them.
+#[test]
+fn stores_to_a_memory_map_are_found_by_time_or_by_contents() {
+    if !needs_root_and_ext4("state: stores_to_a_memory_map_are_found_by_time_or_by_contents") {
+        return;
+    }
+    let mut world = World::new(AUTO, &FILES);
+    let Some(mut map) = Mapped::open(&world.path("e")) else {
+        return skip("state: stores_to_a_memory_map_are_found_by_time_or_by_contents", "needs python3");
+    };
+    world.backup();
+    let times = |world: &World| {
+        let metadata = fs::metadata(world.path("e")).expect("a file");
+        (metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec())
+    };
+    let first = times(&world);
+    map.flip(5);
+    assert_ne!(times(&world), first);
+    let made = world.backup();
+    assert_eq!(read(&made), 1, "{}", made.json);
+    world.is_whole(&made);
+
+    let before = times(&world);
+    settle();
+    map.flip(6);
+    let is_told = times(&world) != before;
+    settle();
+    let mut options = world.options(Mode::Metadata);
+    options.verify_reused = NonZeroU32::new(1);
+    let made = world.snapshots.backup(world.tree.path(), &options);
+    assert_eq!(read(&made), u64::from(is_told), "{}", made.json);
+    assert_eq!(number(&made, "/verified/differing") > 0, !is_told, "{}", made.json);
+    world.is_whole(&made);
+}
+
+/// A file that another process has mapped.
+struct Mapped {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Mapped {
+    fn open(path: &Path) -> Option<Self> {
+        const PROGRAM: &str = "import mmap, sys\n\
+            file = open(sys.argv[1], 'r+b')\n\
+            map = mmap.mmap(file.fileno(), 0)\n\
+            for line in sys.stdin:\n    map[int(line)] ^= 1\n    print(flush=True)\n";
+        let mut command = Command::new("python3");
+        command.arg("-c").arg(PROGRAM).arg(path).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().ok()?;
+        let (commands, answers) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        Some(Self { child, commands, answers })
+    }
+
+    /// Stores another byte.
+    fn flip(&mut self, at: usize) {
+        writeln!(self.commands, "{at}").expect("a command");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("an answer");
+        assert_eq!(answer, "\n");
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
