@@ -1,7 +1,7 @@
 //! The commands for the days between making backups and needing them, on a server as anywhere else, encrypted and not.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pxkit_tests::cli::Run;
@@ -189,6 +189,17 @@ fn run() {
     });
 }
 
+/// A mount point. A test that fails leaves no process behind that serves it.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            pxkit!["umount", "--lazy", &self.0];
+        }
+    }
+}
+
 #[test]
 fn mount() {
     if !Path::new("/dev/fuse").exists() {
@@ -196,6 +207,7 @@ fn mount() {
     }
     both(|place, key| {
         fs::create_dir(place.join("mnt")).unwrap();
+        let _mounted = Mounted(place.join("mnt"));
         let mount = |source: &str| place.run(&[&["mount", source, "mnt", "--log", "log"], key].concat());
         let group = place.group();
         mount(&group).exits(0);
