@@ -59,7 +59,7 @@ pub use rows::Format;
 pub use score::{Histogram, Rewrite, curve};
 pub use sorted::{sort_ids, sort_things};
 pub use spans::{Class, Layout, Owner, Padding, Span, Spans, Totals};
-pub use totals::{DirectoryTotal, DirectoryTotals};
+pub use totals::{DirectoryTotal, DirectoryTotals, add_by_category};
 pub use treemap::{Block, Canvas, Tile, treemap};
 
 #[cfg(test)]

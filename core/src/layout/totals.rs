@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::access::Tree;
 use crate::format::Kind;
@@ -88,5 +89,15 @@ impl DirectoryTotals {
     /// Bytes of memory that the totals hold.
     pub fn memory(&self) -> usize {
         self.ids.capacity() * 4 + self.bytes.capacity() * 8 + self.files.capacity() * 4
+    }
+}
+
+/// Adds the bytes of contents of entries to `sums`, each to that of its category. `categories` has the number of one for each entry; entries behind its
+/// end are of category 0, numbers behind the last sum mean the last. Sums that no u64 holds are the largest that it holds.
+pub fn add_by_category(tree: &Tree, ids: Range<u32>, categories: &[u8], sums: &mut [u64; 16]) {
+    for id in ids {
+        let category = categories.get(id as usize).copied().unwrap_or_default();
+        let sum = &mut sums[usize::from(category.min(15))];
+        *sum = sum.saturating_add(tree.size(id));
     }
 }

@@ -26,6 +26,29 @@ fn directories_sum_up() {
 }
 
 #[test]
+fn categories_sum_up() {
+    let mut random = Random(11);
+    for _ in 0..100 {
+        let tree = random_tree(&mut random, 60);
+        // Some entries have no category, some an unknown one.
+        let known = random.below(tree.len() as u64 + 1);
+        let categories: Vec<u8> = (0..known).map(|_| random.below(20) as u8).collect();
+        let first = random.below(tree.len() as u64 + 1) as u32;
+        let (mut sums, mut expected) = ([7; 16], [7; 16]);
+        for id in first..tree.len() as u32 {
+            let category = categories.get(id as usize).map_or(0, |&category| usize::from(category));
+            expected[category.min(15)] += tree.size(id);
+        }
+        add_by_category(&tree, first..tree.len() as u32, &categories, &mut sums);
+        assert_eq!(sums, expected);
+    }
+    let tree = references(&[(16, u64::MAX), (20, u64::MAX)]);
+    let mut sums = [0; 16];
+    add_by_category(&tree, 0..tree.len() as u32, &[3; 9], &mut sums);
+    assert_eq!(sums[3], u64::MAX);
+}
+
+#[test]
 fn enormous_sizes_do_not_wrap() {
     let tree = references(&[(16, u64::MAX), (20, u64::MAX)]);
     let totals = DirectoryTotals::new(&tree);

@@ -26,6 +26,8 @@ pub struct Expression {
     dfa: DFA,
     cache: RefCell<Cache>,
     table: Table,
+    /// It is sought in paths, not in names.
+    in_paths: bool,
     /// The directories that lead to the entry that was asked for last.
     above: Vec<Above>,
 }
@@ -38,7 +40,7 @@ struct Above {
 }
 
 impl Expression {
-    /// Reads an expression.
+    /// Reads an expression. One with a slash is about paths, others are about names.
     ///
     /// # Errors
     /// It is malformed or too large: the sentence says so.
@@ -53,7 +55,12 @@ impl Expression {
             .build_from_nfa(dfa.get_nfa().clone())
             .map_err(|error| sentence(&error))?;
         let cache = RefCell::new(dfa.create_cache());
-        Ok(Self { dfa, cache, table: Table::new(strict), above: Vec::new() })
+        Ok(Self { dfa, cache, table: Table::new(strict), in_paths: text.contains('/'), above: Vec::new() })
+    }
+
+    /// Whether paths are what it is sought in.
+    pub const fn is_path(&self) -> bool {
+        self.in_paths
     }
 
     /// Forgets the directories, so that entries can be asked for from the first one on.
@@ -61,43 +68,48 @@ impl Expression {
         self.above.clear();
     }
 
-    /// Whether it matches somewhere in a text.
-    pub fn is_in(&mut self, text: &[u8]) -> bool {
-        let table = &mut self.table;
-        let run = table.start().and_then(|start| table.run(start, text));
-        match run.and_then(|end| table.ends(end)) {
-            Some(is_in) => is_in,
-            None => self.is_in_slowly(text),
+    /// Calls `found` with those of `ids` in whose names, or paths with a leading slash, it matches, in order. Ranges must follow each other from
+    /// [`Expression::restart`] on.
+    pub fn run(&mut self, tree: &Tree, ids: Range<u32>, mut found: impl FnMut(u32)) {
+        let mut before = None;
+        for id in ids {
+            let is_in = self.ask(tree, id, &mut before).unwrap_or_else(|| {
+                before = None;
+                self.ask_slowly(tree, id)
+            });
+            if is_in {
+                found(id);
+            }
         }
     }
 
-    /// Whether it matches in the path of an entry, with a leading slash. Entries must be asked for in their order, from [`Expression::restart`] on.
-    pub fn is_in_path(&mut self, tree: &Tree, id: u32) -> bool {
-        if let Some(is_in) = self.ask(tree, id) {
-            return is_in;
-        }
-        // What is kept of directories may be incomplete.
-        self.above.clear();
-        let mut path = vec![b'/'];
-        tree.path(id, &mut path);
-        self.is_in_slowly(&path)
+    /// `None` if there are too many states. `before` is the directory that the last entry was in, and the state before the names in it.
+    fn ask(&mut self, tree: &Tree, id: u32, before: &mut Option<(u32, State)>) -> Option<bool> {
+        let directory = if self.in_paths { tree.parent(id) } else { 0 };
+        let start = match *before {
+            Some((known, start)) if known == directory => start,
+            _ => {
+                let start = if self.in_paths { self.enter(tree, directory, id) } else { self.table.start() };
+                before.insert((directory, start?)).1
+            }
+        };
+        let end = self.table.run(start, tree.name(id))?;
+        self.table.ends(end)
     }
 
-    /// The same as [`Expression::is_in`], with as many states as it takes.
-    fn is_in_slowly(&self, text: &[u8]) -> bool {
-        let input = Input::new(text).earliest(true);
-        self.dfa.try_search_fwd(&mut self.cache.borrow_mut(), &input).is_ok_and(|found| found.is_some())
-    }
-
-    /// `None` if there are too many states.
-    fn ask(&mut self, tree: &Tree, id: u32) -> Option<bool> {
-        let before = self.enter(tree, tree.parent(id), id)?;
-        let state = self.table.run(before, tree.name(id))?;
-        let is_in = self.table.ends(state)?;
-        if tree.end(id) > id + 1 && id != 0 {
-            self.above.push(Above { id, state: self.table.run(state, b"/")? });
+    /// With as many states as it takes.
+    fn ask_slowly(&mut self, tree: &Tree, id: u32) -> bool {
+        let mut path = Vec::new();
+        if self.in_paths {
+            // What is kept of directories may be incomplete.
+            self.above.clear();
+            path.push(b'/');
+            tree.path(id, &mut path);
+        } else {
+            path.extend_from_slice(tree.name(id));
         }
-        Some(is_in)
+        let input = Input::new(&path).earliest(true);
+        self.dfa.try_search_fwd(self.cache.get_mut(), &input).is_ok_and(|found| found.is_some())
     }
 
     /// The state behind the directory above `id`, and the slash that follows.
@@ -156,3 +168,6 @@ fn sentence(error: &dyn Error) -> String {
     let line = text.lines().rev().find_map(|line| line.strip_prefix("error: "));
     line.unwrap_or("the expression is too large").to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,12 +85,11 @@ impl Matcher {
                     found(id);
                 }
             }),
-            Some(Text::Regex(expression)) if filter.text.contains('/') => {
-                ids.filter(|&id| rest.holds(facts, id) && expression.is_in_path(tree, id)).for_each(found);
-            }
-            Some(Text::Regex(expression)) => {
-                ids.filter(|&id| rest.holds(facts, id) && expression.is_in(tree.name(id))).for_each(found);
-            }
+            Some(Text::Regex(expression)) => expression.run(tree, ids, |id| {
+                if rest.holds(facts, id) {
+                    found(id);
+                }
+            }),
         }
     }
 
@@ -98,9 +97,7 @@ impl Matcher {
     pub fn marks(&self, text: &[u8], is_path: bool) -> Vec<Range<usize>> {
         match &self.text {
             Some(Text::Needle(needle)) if is_path || !needle.is_path() => needle.marks(text),
-            Some(Text::Regex(expression)) if is_path || !self.filter.text.contains('/') => {
-                expression.marks(text)
-            }
+            Some(Text::Regex(expression)) if is_path || !expression.is_path() => expression.marks(text),
             _ => Vec::new(),
         }
     }
@@ -109,7 +106,7 @@ impl Matcher {
     pub fn is_about_paths(&self) -> bool {
         match &self.text {
             Some(Text::Needle(needle)) => needle.is_path(),
-            Some(Text::Regex(_)) => self.filter.text.contains('/'),
+            Some(Text::Regex(expression)) => expression.is_path(),
             _ => false,
         }
     }

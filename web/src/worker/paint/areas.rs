@@ -1,10 +1,12 @@
 //! Directories as areas.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use pxkit_core::access::Tree;
 use pxkit_core::layout::{
-    Block, Canvas, ChunkTable, Class, DirectoryTotals, Layout, Padding, Tile, sort_things, treemap,
+    Block, Canvas, ChunkTable, Class, DirectoryTotals, Layout, Padding, Tile, add_by_category, sort_things,
+    treemap,
 };
 
 use super::colouring::{Categories, Colours};
@@ -103,11 +105,11 @@ fn paint(picture: &mut Picture, tile: &Tile, mixed: &Mixed<'_>, palette: &Palett
         Block::Padding(class) => picture.paint(x, y, wide, high, Fill::Dead(kind(class)), palette),
         Block::Entry(_) | Block::Rest { .. } => {
             let amounts = mixed.amounts(tile.what);
-            let total: u64 = amounts.iter().sum();
-            let (mut sum, mut from) = (0, 0);
+            let total: u128 = amounts.iter().copied().map(u128::from).sum();
+            let (mut sum, mut from) = (0_u128, 0);
             for (category, bytes) in amounts.into_iter().enumerate().filter(|amount| amount.1 > 0) {
-                sum += bytes;
-                let to = (u128::from(wide) * u128::from(sum) / u128::from(total)) as u32;
+                sum += u128::from(bytes);
+                let to = (u128::from(wide) * sum / total) as u32;
                 picture.paint(x + from, y, to - from, high, Fill::Live(category as u8), palette);
                 from = to;
             }
@@ -131,12 +133,10 @@ impl Mixed<'_> {
         let mut amounts = [0; 16];
         let tree = self.layout.tree();
         match what {
-            Block::Entry(id) | Block::Open(id) => {
-                (id..tree.end(id)).for_each(|id| self.add(id, &mut amounts))
-            }
+            Block::Entry(id) | Block::Open(id) => self.add(id..tree.end(id), &mut amounts),
             Block::Rest { directory, .. } => {
                 for child in tree.children(directory).filter(|&child| !self.single.has(child)) {
-                    (child..tree.end(child)).for_each(|id| self.add(id, &mut amounts));
+                    self.add(child..tree.end(child), &mut amounts);
                 }
             }
             Block::Padding(_) => {}
@@ -144,23 +144,19 @@ impl Mixed<'_> {
         amounts
     }
 
-    fn add(&self, id: u32, amounts: &mut [u64; 16]) {
-        let size = self.layout.tree().size(id);
-        if size == 0 {
-            return;
-        }
-        match self.colours.categories() {
-            Categories::Entries(of) => {
-                amounts[usize::from(of.get(id as usize).copied().unwrap_or_default().min(15))] += size;
-            }
-            Categories::Chunks(of) => {
-                let payload = self.layout.map().payload(self.layout.tree(), id).unwrap_or_default();
-                let first = next_chunk(self.layout, self.chunk.get(), payload.start);
-                for (part, chunk) in by_chunks_from(self.layout, payload, first) {
-                    self.chunk.set(chunk);
-                    let category = chunk.and_then(|chunk| of.get(chunk)).copied().unwrap_or_default();
-                    amounts[usize::from(category.min(15))] += part.end - part.start;
-                }
+    fn add(&self, ids: Range<u32>, amounts: &mut [u64; 16]) {
+        let tree = self.layout.tree();
+        let of = match self.colours.categories() {
+            Categories::Entries(of) => return add_by_category(tree, ids, of, amounts),
+            Categories::Chunks(of) => of,
+        };
+        for id in ids.filter(|&id| tree.size(id) > 0) {
+            let payload = self.layout.map().payload(tree, id).unwrap_or_default();
+            let first = next_chunk(self.layout, self.chunk.get(), payload.start);
+            for (part, chunk) in by_chunks_from(self.layout, payload, first) {
+                self.chunk.set(chunk);
+                let category = chunk.and_then(|chunk| of.get(chunk)).copied().unwrap_or_default();
+                amounts[usize::from(category.min(15))] += part.end - part.start;
             }
         }
     }

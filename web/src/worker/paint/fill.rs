@@ -32,6 +32,13 @@ pub enum Fill {
     Mark,
 }
 
+impl Fill {
+    /// Whether it has the same colour everywhere.
+    pub const fn is_plain(self) -> bool {
+        !matches!(self, Self::Dead(_))
+    }
+}
+
 /// Colours of everything for one picture.
 #[derive(Clone, Debug)]
 pub struct Palette {

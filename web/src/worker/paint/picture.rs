@@ -38,7 +38,12 @@ impl Picture {
         for y in y..bottom {
             let line = &mut self.rgba[y as usize * self.width as usize * 4..][..self.width as usize * 4];
             let (pixels, _) = line.as_chunks_mut::<4>();
-            for (x, pixel) in (x..right).zip(&mut pixels[(x as usize).min(right as usize)..right as usize]) {
+            let pixels = &mut pixels[(x as usize).min(right as usize)..right as usize];
+            if fill.is_plain() {
+                pixels.fill(palette.pixel(fill, x, y));
+                continue;
+            }
+            for (x, pixel) in (x..right).zip(pixels) {
                 *pixel = palette.pixel(fill, x, y);
             }
         }

@@ -4,22 +4,27 @@ use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 
-/// Most states: 512 bytes each.
-const MOST: usize = 1 << 10;
+/// Most states: 512 bytes each. Tests have few, so that they see what happens when there are more.
+const MOST: usize = if cfg!(test) { 40 } else { 1 << 10 };
 
 /// What is known of the bytes before: [`State::MATCHED`], [`State::DEAD`], or where the automaton stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State(u16);
 
 impl State {
-    /// Where a byte leads was not asked yet. No state has this number.
+    /// Where a byte leads was not asked yet. It leads to itself, so that this is looked at once for a whole text.
     const UNKNOWN: Self = Self(0);
     /// They hold a match, whatever follows.
     const MATCHED: Self = Self(1);
     /// There is no match, whatever follows.
     const DEAD: Self = Self(2);
     /// States of the automaton have the numbers from here on.
-    const FIRST: u16 = 3;
+    const FIRST: usize = 3;
+
+    /// Where in the table it says where a byte leads.
+    const fn place(self, byte: u8) -> usize {
+        (self.0 as usize) << 8 | byte as usize
+    }
 }
 
 /// An automaton that tells whether there is a match somewhere.
@@ -27,10 +32,11 @@ pub struct Table {
     /// Tells when its memory is full, as its states would mean nothing afterwards.
     dfa: DFA,
     cache: Cache,
+    /// Those of the automaton, from [`State::FIRST`] on.
     states: Vec<LazyStateID>,
     /// For each state, where the 256 bytes lead.
     next: Vec<State>,
-    /// Whether there is a match if a state's text ends there, once that was asked.
+    /// For each state, whether there is a match if a text ends there, once that was asked.
     ends: Vec<Option<bool>>,
     start: Option<State>,
 }
@@ -39,7 +45,9 @@ impl Table {
     /// For an automaton that must fail when its memory is full.
     pub fn new(dfa: DFA) -> Self {
         let cache = dfa.create_cache();
-        Self { dfa, cache, states: Vec::new(), next: Vec::new(), ends: Vec::new(), start: None }
+        let next = [State::UNKNOWN, State::MATCHED, State::DEAD].into_iter().flat_map(|state| [state; 256]);
+        let ends = vec![None, Some(true), Some(false)];
+        Self { dfa, cache, states: Vec::new(), next: next.collect(), ends, start: None }
     }
 
     /// Before the first byte; `None` if there are too many states.
@@ -52,43 +60,55 @@ impl Table {
     }
 
     /// Behind some more bytes; `None` if there are too many states.
-    pub fn run(&mut self, mut state: State, bytes: &[u8]) -> Option<State> {
-        for &byte in bytes {
-            if state.0 < State::FIRST {
-                break;
-            }
-            let at = place(state) << 8 | usize::from(byte);
-            state = match self.next[at] {
-                State::UNKNOWN => self.ask(state, byte)?,
-                known => known,
-            };
-        }
-        Some(state)
+    #[inline]
+    pub fn run(&mut self, state: State, bytes: &[u8]) -> Option<State> {
+        let end = bytes.iter().fold(state, |state, &byte| self.next[state.place(byte)]);
+        if end == State::UNKNOWN { self.explore(state, bytes) } else { Some(end) }
     }
 
     /// Whether there is a match in a text that ends here; `None` if there are too many states.
+    #[inline]
     pub fn ends(&mut self, state: State) -> Option<bool> {
-        if state.0 < State::FIRST {
-            return Some(state == State::MATCHED);
-        }
-        let at = place(state);
-        if self.ends[at].is_none() {
-            let end = self.dfa.next_eoi_state(&mut self.cache, self.states[at]).ok()?;
-            self.ends[at] = Some(end.is_match());
-        }
-        self.ends[at]
+        self.ends[usize::from(state.0)].or_else(|| self.ask_end(state))
     }
 
+    /// The same as [`Table::run`], through bytes that no text had there before.
     #[cold]
+    fn explore(&mut self, state: State, bytes: &[u8]) -> Option<State> {
+        bytes.iter().try_fold(state, |state, &byte| match self.next[state.place(byte)] {
+            State::UNKNOWN => self.ask(state, byte),
+            known => Some(known),
+        })
+    }
+
     fn ask(&mut self, state: State, byte: u8) -> Option<State> {
-        let next = self.dfa.next_state(&mut self.cache, self.states[place(state)], byte).ok()?;
-        let next = match next {
+        let id = self.id(state)?;
+        let next = match self.dfa.next_state(&mut self.cache, id, byte).ok()? {
             next if next.is_match() => State::MATCHED,
             next if next.is_dead() => State::DEAD,
             next => self.number(next)?,
         };
-        self.next[place(state) << 8 | usize::from(byte)] = next;
+        self.next[state.place(byte)] = next;
         Some(next)
+    }
+
+    #[cold]
+    fn ask_end(&mut self, state: State) -> Option<bool> {
+        let id = self.id(state)?;
+        let end = self.dfa.next_eoi_state(&mut self.cache, id).ok()?;
+        self.ends[usize::from(state.0)] = Some(end.is_match());
+        Some(end.is_match())
+    }
+
+    /// Whether there are as many states as there may be.
+    #[cfg(test)]
+    pub const fn is_full(&self) -> bool {
+        self.states.len() >= MOST
+    }
+
+    /// A state of the automaton.
+    fn id(&self, state: State) -> Option<LazyStateID> {
+        self.states.get(usize::from(state.0).checked_sub(State::FIRST)?).copied()
     }
 
     fn number(&mut self, id: LazyStateID) -> Option<State> {
@@ -98,16 +118,11 @@ impl Table {
             None if self.states.len() < MOST => {
                 self.states.push(id);
                 self.ends.push(None);
-                self.next.resize(self.states.len() << 8, State::UNKNOWN);
+                self.next.resize(self.ends.len() << 8, State::UNKNOWN);
                 self.states.len() - 1
             }
             None => return None,
         };
-        Some(State(State::FIRST + at as u16))
+        Some(State((State::FIRST + at) as u16))
     }
-}
-
-/// Where a state of the automaton stands.
-const fn place(state: State) -> usize {
-    (state.0 - State::FIRST) as usize
 }
