@@ -98,7 +98,7 @@ test("opening and checks can be cancelled; what is asked next is answered", asyn
   const i = await start(t);
   const { page } = i;
   // Its work is slow to begin: what is read is held back until the test has seen the bar.
-  await page.workers()[0].evaluate(() => {
+  await (await i.worker()).evaluate(() => {
     const read = Blob.prototype.arrayBuffer;
     globalThis.held = new Promise((resolve) => (globalThis.release = resolve));
     let reads = 0;

@@ -5,8 +5,9 @@
 //! (`reportError`); from the page's own boot.js makes a notice, and those of a worker arrive as `error` events of its `Worker`,
 //! with the reason as `message`.
 
+use gloo::timers::callback::Timeout;
 use js_sys::{Error, Function, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{DedicatedWorkerGlobalScope, Worker};
 
 /// The scope of the worker, if that is where the program runs.
@@ -41,6 +42,13 @@ pub fn mark(name: &str) {
         // A timeline that is full is no reason to stop.
         let _ = performance.mark(name);
     }
+}
+
+/// Calls `then` when what is drawn now has been painted. In a page that is not seen, that is when it is.
+pub fn after_paint(then: impl FnOnce() + 'static) {
+    let painting = Closure::once_into_js(move || Timeout::new(0, then).forget());
+    // Whoever has no frames has nothing to wait for.
+    let _ = gloo::utils::window().request_animation_frame(painting.unchecked_ref());
 }
 
 fn global_function(name: &str) -> Result<Function, JsValue> {

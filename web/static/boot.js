@@ -80,6 +80,8 @@
       started.postMessage({ app, module });
       return started;
     };
+    // In a task of its own, not in that in which compiling ends.
+    await new Promise((resolve) => setTimeout(resolve));
     await init({ module_or_path: module });
   };
   start();

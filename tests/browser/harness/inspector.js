@@ -106,6 +106,11 @@ export class Inspector {
     await this.page.evaluate(() => globalThis.longTasks.splice(0));
   }
 
+  /** The inspector's worker, which starts when the page has been painted. */
+  async worker() {
+    return this.page.workers()[0] ?? this.page.waitForEvent("worker");
+  }
+
   /** Bytes of WebAssembly memory in the page and in each of its workers. */
   async memory() {
     const page = await Scope.page(this.page);
@@ -118,9 +123,9 @@ export class Inspector {
    * tells the bytes so far.
    */
   async countReads() {
-    const workers = this.page.workers();
-    assert.equal(workers.length, 1, "one worker");
-    await workers[0].evaluate(() => {
+    const worker = await this.worker();
+    assert.equal(this.page.workers().length, 1, "one worker");
+    await worker.evaluate(() => {
       globalThis.bytesRead = 0;
       // A blob that is read is as a rule a slice; a stream counts as a whole, which is too much rather than too little.
       for (const method of ["arrayBuffer", "stream", "text", "bytes"]) {
@@ -132,7 +137,7 @@ export class Inspector {
         };
       }
     });
-    return () => workers[0].evaluate(() => globalThis.bytesRead);
+    return () => worker.evaluate(() => globalThis.bytesRead);
   }
 
   /** Takes a picture of the window. */

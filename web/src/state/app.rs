@@ -60,7 +60,7 @@ impl PartialEq for App {
 const THEME_KEY: &str = "pxkit-theme";
 
 impl App {
-    /// Makes the store and starts the worker.
+    /// Makes the store. The worker, which `spawn` makes, is started by the first question or by [`Client::wake`].
     pub fn start(spawn: impl Fn() -> Result<web_sys::Worker, JsValue> + 'static) -> Self {
         let inner = Rc::new_cyclic(|weak: &Weak<Inner>| {
             let news = weak.clone();
@@ -99,7 +99,6 @@ impl App {
             going.open_wanted(&stores);
         });
         *app.0._popstate.borrow_mut() = Some(listener);
-        app.0.client.start();
         app
     }
 

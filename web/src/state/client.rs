@@ -32,6 +32,8 @@ struct Inner {
     /// What is not an answer.
     news: Box<dyn Fn(Tell)>,
     link: RefCell<Option<Link>>,
+    /// A worker was started once.
+    awake: Cell<bool>,
     next: Cell<u32>,
     pending: RefCell<HashMap<u32, Pending>>,
 }
@@ -57,7 +59,7 @@ impl Drop for Link {
 }
 
 impl Client {
-    /// Connects to the worker that `spawn` makes; `news` gets everything that is not an answer.
+    /// For the worker that `spawn` makes; `news` gets everything that is not an answer.
     pub fn new(
         spawn: impl Fn() -> Result<web_sys::Worker, JsValue> + 'static,
         news: impl Fn(Tell) + 'static,
@@ -66,13 +68,22 @@ impl Client {
             spawn: Box::new(spawn),
             news: Box::new(news),
             link: RefCell::new(None),
+            awake: Cell::new(false),
             next: Cell::new(0),
             pending: RefCell::default(),
         }))
     }
 
+    /// Starts the worker if none was started so far. The first question does that, too.
+    pub fn wake(&self) {
+        if !self.0.awake.get() {
+            self.start();
+        }
+    }
+
     /// Starts the worker, or another one in its place. Open questions are answered with a problem.
     pub fn start(&self) {
+        self.0.awake.set(true);
         self.stop("The worker was started anew.");
         let worker = match (self.0.spawn)() {
             Ok(worker) => worker,
@@ -114,6 +125,7 @@ impl Client {
     }
 
     fn send(&self, ask: &Ask, handles: &[JsValue]) -> Result<(), String> {
+        self.wake();
         let link = self.0.link.borrow();
         let link = link.as_ref().ok_or("The worker does not run.")?;
         let sent = envelope::seal(ask, handles)

@@ -18,6 +18,7 @@ mod help;
 mod hex;
 mod item;
 mod keyboard;
+mod later;
 mod layout;
 mod legend;
 pub mod list;
@@ -29,18 +30,21 @@ mod shell;
 mod structure;
 mod treemap;
 
+use gloo::timers::callback::Timeout;
 use yew::prelude::*;
 
 use crate::{boot, state::app::App};
 
-/// Shows the page.
+/// Shows the page. What a browser runs for the first time it has to compile, so this goes in steps (see [`later`]).
 pub fn start() {
     let app = App::start(boot::worker);
-    gather::at_start(&app);
-    let root =
-        gloo::utils::document().get_element_by_id("app").expect("the page has a place for the program");
-    yew::Renderer::<Page>::with_root_and_props(root, PageProps { app }).render();
-    boot::mark("pxkit-view");
+    Timeout::new(0, move || {
+        gather::at_start(&app);
+        let root =
+            gloo::utils::document().get_element_by_id("app").expect("the page has a place for the program");
+        yew::Renderer::<Page>::with_root_and_props(root, PageProps { app }).render();
+    })
+    .forget();
 }
 
 #[derive(Properties, PartialEq)]

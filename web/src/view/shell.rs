@@ -17,6 +17,7 @@ use super::{
     goto::Goto,
     help::Help,
     keyboard::use_keyboard,
+    later::{First, Later},
     layout::Layout,
     open::Start,
     parts::{Bar, Icon, icon},
@@ -52,23 +53,24 @@ pub fn Shell() -> Html {
     }
     let work = match (&worker, &document) {
         (Worker::Died(reason), _) => html! { <Failure reason={reason.clone()} /> },
-        (_, None) => html! { <main class="work start"><Start /></main> },
+        (_, None) => html! { <main class="work start"><Later><Start /><First /></Later></main> },
         (_, Some(_)) => html! {
             <main class={classes!("work", hidden.then_some("without-entry"))}>
-                <Files />
-                { view(tab) }
-                if !hidden { <Entry /> }
+                <Later><Files /></Later>
+                <Later>
+                    { view(tab) }
+                    if !hidden { <Entry /> }
+                </Later>
             </main>
         },
     };
     html! {
         <div class="shell" data-tab={tab.word()}>
             <Header />
-            if document.is_some() { <Tabs /> }
-            <Banners />
+            if document.is_some() { <Later><Tabs /></Later> }
+            <Later><Banners /></Later>
             { work }
-            <Over />
-            <Status />
+            <Later><Over /><Status /></Later>
             if dragging {
                 <div class="dropping" aria-hidden="true"><p>{ "Drop to open: archives, their payload, indexes, blobs, a datastore" }</p></div>
             }
