@@ -21,9 +21,10 @@ const ROUNDS = 3;
 const least = (times) => Math.min(...times);
 const ms = (times) => times.map((time) => time.toFixed(0)).join(", ");
 
-/** Prints a time beside its goal, and fails if it is far beyond. */
-function report(t, what, times, goal) {
-  t.diagnostic(`${what}: ${least(times).toFixed(0)} ms (goal ${goal} ms; rounds ${ms(times)})`);
+/** Prints a time beside its goal, and what it took of the processor if that is known, and fails if it is far beyond. */
+function report(t, what, times, goal, processor = null) {
+  const of = processor ? `; of the processor ${ms(processor)}` : "";
+  t.diagnostic(`${what}: ${least(times).toFixed(0)} ms (goal ${goal} ms; rounds ${ms(times)}${of})`);
   assert.ok(least(times) <= goal * SLACK, `${what}: ${ms(times)} ms`);
 }
 
@@ -82,24 +83,33 @@ test("from drop to the complete tree, and what is read and held", { timeout: 600
   report(t, "drop to complete tree", trees, 1000);
 });
 
-test("tasks of the page's thread while an archive is loaded", { timeout: 600_000 }, async (t) => {
+test("tasks of the page's thread while it starts and an archive is loaded", { timeout: 600_000 }, async (t) => {
   const dir = await scratch(t);
   const { meta, payload } = await million(dir, { entries: ENTRIES, gib: GIB });
   const { url } = await serve(t, bundle);
-  // On a machine that has other work, tasks are interrupted: what they take of the processor is what the page can do something about.
+  // On a machine that has other work, tasks are interrupted: what they take of the processor is what the page can do something about. How many
+  // functions the browser has to compile in one task does not depend on the machine at all.
+  const most = (tasks, of) => tasks.map((task) => task[of]).sort((a, b) => b - a).slice(0, 4);
   for (let round = 0; round < ROUNDS; round++) {
-    const { found, opened } = await tasks(t, { url }, async (i) => {
+    const { found, opened } = await tasks(t, { url }, ["test-drops"], async (i) => {
       await i.mark("pxkit-view");
       await i.page.locator(".pick-files").waitFor({ state: "attached" });
+      await i.worker();
+      await i.page.waitForTimeout(300);
+      await i.page.evaluate(() => performance.mark("test-drops"));
       await i.drop([meta, payload]);
       await i.mark("pxkit-tree", { timeout: 120_000 });
       await i.page.locator("#view-files [data-row]").first().waitFor();
       await i.page.waitForTimeout(300);
     });
-    const longest = found.sort((a, b) => b.processor - a.processor).slice(0, 3);
-    const shown = longest.map(({ processor, clock }) => `${processor.toFixed(1)} ms (${clock.toFixed(1)} by the clock)`);
-    t.diagnostic(`round ${round + 1}: tasks that took the processor longest: ${shown.join(", ")}`);
-    assert.ok(longest[0].processor <= 50 * SLACK);
+    for (const [what, mark] of [["start", null], ["loading", "test-drops"]]) {
+      const some = found.filter((task) => task.after === mark);
+      const over = some.filter((task) => task.clock > 50).length;
+      t.diagnostic(
+        `round ${round + 1}, ${what}: tasks took most of the processor ${ms(most(some, "processor"))} ms, by the clock ${ms(most(some, "clock"))} ms (${over} over 50); functions compiled in a task ${most(some, "compiled").join(", ")}`,
+      );
+    }
+    assert.ok(most(found, "processor")[0] <= 50 * SLACK);
     await opened.page.context().close();
   }
 });
@@ -108,11 +118,13 @@ test("the worker alone: decoding, filters, pictures", { timeout: 600_000 }, asyn
   const dir = await scratch(t);
   const { meta, payload } = await million(dir, { entries: ENTRIES, gib: GIB });
   const w = await worker(t);
-  const decoding = [];
+  const processor = await w.processor();
+  const [decoding, busy] = [[], []];
   let id;
   for (let round = 0; round < ROUNDS; round++) {
     if (id !== undefined) await w.ask({ Close: id });
     await w.page.locator("#files").setInputFiles([meta, payload]);
+    const before = processor();
     id = await w.page.evaluate(async () => {
       globalThis.began = performance.now();
       const { Ok } = await openFiles([...document.querySelector("#files").files]);
@@ -121,8 +133,9 @@ test("the worker alone: decoding, filters, pictures", { timeout: 600_000 }, asyn
     const document = await w.decoded(id);
     assert.deepEqual([document.entries, document.state], [ENTRIES, "Complete"]);
     decoding.push(await w.page.evaluate((id) => ended.get(id) - began, id));
+    busy.push(processor() - before);
   }
-  report(t, "open and decode", decoding, 1000);
+  report(t, "open and decode", decoding, 1000, busy);
 
   /** Milliseconds until the answer of a request is in the page. What the harness takes to decode it does not count. */
   const timed = (request) =>
@@ -132,16 +145,20 @@ test("the worker alone: decoding, filters, pictures", { timeout: 600_000 }, asyn
       if (Err) throw new Error(Err.message);
       return at - start;
     }, request);
-  const times = async (make) => {
-    const taken = [];
-    for (let round = 0; round < ROUNDS; round++) taken.push(await timed(make(round)));
-    return taken;
+  const measure = async (what, make, goal) => {
+    const [times, busy] = [[], []];
+    for (let round = 0; round < ROUNDS; round++) {
+      const before = processor();
+      times.push(await timed(make()));
+      busy.push(processor() - before);
+    }
+    report(t, what, times, goal, busy);
   };
   const filters = [["e", "Text"], ["7.txt", "Text"], ["qqq", "Text"], ["a/b", "Text"], ["*.txt", "Glob"], ["*7*.txt", "Glob"], ["d*/*7*", "Glob"], ["[0-9]7", "Regex"], ["7.*t$", "Regex"], ["/d.*7$", "Regex"]];
   for (const [text, syntax] of filters) {
     const filter = { text, syntax, kinds: [], least: undefined, most: undefined, with_finding: false, reused: undefined, chunk: undefined, below: undefined };
     const view = (filter) => ({ View: [id, { flat: true, sort: "Archive", descending: false, filter }] });
-    report(t, `filter ${syntax} ${text}`, await times(() => view(filter)), 100);
+    await measure(`filter ${syntax} ${text}`, () => view(filter), 100);
     await w.ask(view({ ...filter, text: "" }));
   }
   const common = { scale: 1, colouring: "FileType", hidden: [], marked: undefined, dark: false };
@@ -149,8 +166,8 @@ test("the worker alone: decoding, filters, pictures", { timeout: 600_000 }, asyn
   await w.ask({ Legend: [id, "FileType"] });
   await w.ask({ Treemap: [id, { root: 0, width: 10, height: 10, ...common }] });
   const map = (lanes) => () => ({ Map: [id, { start: 0n, end: 2n ** 63n, width: 1400, lanes, ranges: 0, ...common }] });
-  report(t, "picture of all, overview", await times(map([["Overview", 48]])), 40);
-  report(t, "picture of all, lanes", await times(map([["Chunks", 48], ["Payloads", 160], ["Padding", 96]])), 40);
-  report(t, "areas of all", await times(() => ({ Treemap: [id, { root: 0, width: 1400, height: 700, ...common }] })), 40);
-  report(t, "totals of the layout", await times(() => ({ Layout: id })), 100);
+  await measure("picture of all, overview", map([["Overview", 48]]), 40);
+  await measure("picture of all, lanes", map([["Chunks", 48], ["Payloads", 160], ["Padding", 96]]), 40);
+  await measure("areas of all", () => ({ Treemap: [id, { root: 0, width: 1400, height: 700, ...common }] }), 40);
+  await measure("totals of the layout", () => ({ Layout: id }), 100);
 });

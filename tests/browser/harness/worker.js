@@ -1,7 +1,9 @@
 // The worker without the page: a test asks it as the page does.
 
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 
+import { launched } from "./chromium.js";
 import { inspector } from "./inspector.js";
 import { codec, sources } from "./protocol.js";
 
@@ -63,6 +65,18 @@ class Worker {
     const { Ok, Err } = await this.page.evaluate(call, argument);
     assert.equal(Err, undefined);
     return Ok.Opened;
+  }
+
+  /** Returns a function that tells how many milliseconds of the processor the threads of workers have taken so far, as the kernel counts. */
+  async processor() {
+    const session = await (await launched()).newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    await session.detach();
+    const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => `/proc/${id}/task`);
+    const threads = renderers.flatMap((dir) => readdirSync(dir).map((thread) => `${dir}/${thread}`));
+    const workers = threads.filter((dir) => readFileSync(`${dir}/comm`, "utf8").startsWith("DedicatedWorker"));
+    const nanoseconds = (dir) => Number(readFileSync(`${dir}/schedstat`, "utf8").split(" ")[0]);
+    return () => workers.reduce((sum, dir) => sum + nanoseconds(dir), 0) / 1e6;
   }
 
   /** Waits until decoding of a document ends; returns what the page was told last. */
