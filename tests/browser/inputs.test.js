@@ -6,7 +6,7 @@ import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 
-import { bundle, choose, golden, inspect, inspector, kind, newest, pxkit, row, scratch, serve, start, store, summary } from "./harness/index.js";
+import { bundle, choose, dismissAll, golden, inspect, inspector, kind, newest, pxkit, row, scratch, serve, start, store, summary } from "./harness/index.js";
 
 const archives = `${golden}/archives`;
 const archive = (name) => `${archives}/${name}`;
@@ -274,7 +274,7 @@ test("what is no archive gets a sentence", async (t) => {
     // Nothing of it could be read.
     assert.doesNotMatch(said, /What comes before/, said);
     if (await i.page.getByRole("button", { name: /^Close / }).count()) await closeAll(i.page);
-    for (const button of await i.page.locator("button[title=Dismiss]").all()) await button.click();
+    await dismissAll(i.page);
   }
 });
 

@@ -9,7 +9,7 @@ const DARK = ["layout"];
 const options = { viewport: { width: 1280, height: 760 }, reducedMotion: "reduce" };
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`pictures, ${colorScheme}`, { timeout: 240_000 }, async (t) => {
+  test(`pictures, ${colorScheme}`, async (t) => {
     const i = await start(t, { ...options, colorScheme });
     const { page } = i;
     const shot = async (name) => {
@@ -54,7 +54,7 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
-test("a picture of what is damaged", { timeout: 240_000 }, async (t) => {
+test("a picture of what is damaged", async (t) => {
   const i = await start(t, { ...options, colorScheme: "light" });
   await i.page.getByText("a damaged archive").click();
   await i.page.locator(".banner.bad").waitFor();

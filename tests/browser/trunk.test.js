@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 
-import { inspector, serve } from "./harness/index.js";
+import { eventually, inspector, serve } from "./harness/index.js";
 
 const built = process.env.PXKIT_TRUNK;
 
@@ -22,5 +22,5 @@ test("the page that Trunk builds loads and shows the same", { skip: !built && "T
   await released.mark("pxkit-page");
   await released.page.waitForFunction(() => document.getElementById("app").childElementCount > 0);
   const shown = (page) => page.locator("body").innerText();
-  assert.equal(await shown(opened.page), await shown(released.page));
+  await eventually(async () => assert.equal(await shown(opened.page), await shown(released.page)));
 });

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 
-import { axe, bundle, golden, inspector, serve } from "./harness/index.js";
+import { axe, bundle, eventually, golden, inspector, serve } from "./harness/index.js";
 
 const kinds = ["mpxar", "ppxar"].map((ending) => `${golden}/archives/kinds.${ending}`);
 
@@ -32,7 +32,7 @@ test("keys move through the tree, and the entry follows", async (t) => {
   await page.locator('[data-row="1"]', { hasText: "a-text" }).click();
   await page.keyboard.press("j");
   await heading(page).getByText("dir", { exact: true }).waitFor();
-  assert.equal(await page.locator(".row.current").getAttribute("aria-expanded"), "false");
+  await page.locator('.row.current[aria-expanded="false"]', { hasText: "dir" }).waitFor();
   await page.keyboard.press("l");
   await page.locator('.row.current[aria-expanded="true"]').waitFor();
   await page.keyboard.press("l");
@@ -40,7 +40,8 @@ test("keys move through the tree, and the entry follows", async (t) => {
   await page.waitForFunction(() => /path=\/dir\/./.test(location.hash));
   await page.keyboard.press("h");
   await page.locator('.row.current[aria-level="2"]').waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.classList.contains("current")), true, "the focus is on the row");
+  // The focus is on the row.
+  await page.waitForFunction(() => document.activeElement.classList.contains("current"));
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !location.hash.includes("path="));
 });
@@ -71,7 +72,8 @@ test("a filter shows what matches, and says when it is malformed", async (t) => 
   await page.keyboard.press("/");
   await page.keyboard.type("set");
   await page.locator(".filter .count", { hasText: "2 matches" }).waitFor();
-  assert.deepEqual(await page.locator("#view-files mark").allInnerTexts(), ["set", "set"]);
+  // Rows come after their number.
+  await eventually(async () => assert.deepEqual(await page.locator("#view-files mark").allInnerTexts(), ["set", "set"]));
   await page.getByRole("button", { name: "Regular expression" }).click();
   await page.locator(".filter input.find").fill("se(");
   await page.locator(".filter .trouble").waitFor();
@@ -94,7 +96,7 @@ test("what is saved is what was archived", async (t) => {
   assert.equal(digest(bytes), digest(payload.subarray(offset, offset + 4097)));
 });
 
-test("a sample datastore: a snapshot is chosen, a directory's chunks are told", { timeout: 120_000 }, async (t) => {
+test("a sample datastore: a snapshot is chosen, a directory's chunks are told", async (t) => {
   const { page } = await start(t);
   await page.getByText("Open a sample datastore").click();
   await page.locator(".snapshot .jump", { hasText: "mpxar" }).first().click();
@@ -103,7 +105,7 @@ test("a sample datastore: a snapshot is chosen, a directory's chunks are told", 
   await page.waitForFunction(() => /snapshot=host\/web\//.test(location.hash));
 });
 
-test("a damaged archive: a sentence with the place, and what comes before", { timeout: 120_000 }, async (t) => {
+test("a damaged archive: a sentence with the place, and what comes before", async (t) => {
   const { page } = await start(t);
   await page.getByText("a damaged archive").click();
   await page.locator(".banner.bad", { hasText: "expected a known item type" }).waitFor();
@@ -113,7 +115,7 @@ test("a damaged archive: a sentence with the place, and what comes before", { ti
 });
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`axe: ${colorScheme}`, { timeout: 120_000 }, async (t) => {
+  test(`axe: ${colorScheme}`, async (t) => {
     const empty = await start(t, { colorScheme });
     await empty.page.getByText("Look into a backup").waitFor();
     await axe(empty);

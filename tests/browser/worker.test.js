@@ -41,7 +41,7 @@ test("numbers of 64 bits pass in both directions", async (t) => {
   assert.equal((await w.problem({ Close: 4_000_000_000 })).kind, "Request");
 });
 
-test("a datastore from a folder that was picked, by drop, and from the page's server", { timeout: 120_000 }, async (t) => {
+test("a datastore from a folder that was picked, by drop, and from the page's server", async (t) => {
   const check = async (w, opened) => {
     assert.deepEqual([opened.problems, opened.stores.length], [[], 1]);
     const store = opened.stores[0];
@@ -79,7 +79,7 @@ test("a datastore from a folder that was picked, by drop, and from the page's se
   await check(served, await served.openItems(items));
 });
 
-test("contents far behind four and eight gigabytes", { timeout: 120_000 }, async (t) => {
+test("contents far behind four and eight gigabytes", async (t) => {
   const w = await worker(t);
   // A payload file with holes: the archive's first file lies behind nine gigabytes of padding.
   const make = ([meta, at]) => {

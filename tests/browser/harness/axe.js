@@ -11,6 +11,8 @@ export async function axe(inspector, { themes = ["light", "dark"], ...options } 
   const { page } = inspector;
   for (const colorScheme of themes) {
     await page.emulateMedia({ colorScheme });
+    // The page has heard of it when it has drawn again.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     // A second evaluation replaces the first. The policy of the page does not bind the debugger.
     await page.evaluate(source);
     const { violations } = await page.evaluate((run) => globalThis.axe.run(document, run), {

@@ -4,6 +4,6 @@ export { Inspector, inspector } from "./inspector.js";
 export { serve } from "./server.js";
 export { inspect, million, pxkit, pxkitJson } from "./program.js";
 export { cleanup } from "./cleanup.js";
-export { bundle, golden, scratch } from "./paths.js";
+export { bundle, golden, PATIENCE, scratch } from "./paths.js";
 export { axe } from "./axe.js";
 export * from "./steps.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { launched } from "./chromium.js";
 import { cleanup } from "./cleanup.js";
-import { bundle, screenshots } from "./paths.js";
+import { bundle, PATIENCE, screenshots } from "./paths.js";
 import { withPalette } from "./png.js";
 import { serve } from "./server.js";
 import { Scope } from "./scope.js";
@@ -24,6 +24,7 @@ export async function inspector(t, { url, query = "", allow = null, before = nul
   const home = url ?? (await serve(t, bundle)).url;
   const browser = await launched();
   const opened = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "light", ...context });
+  opened.setDefaultTimeout(PATIENCE);
   const inspector = new Inspector(await opened.newPage(), allow);
   cleanup(t, async () => {
     await opened.close();
@@ -57,7 +58,7 @@ export class Inspector {
   }
 
   /** Waits for a mark of the program in the page's timeline and returns its time in milliseconds since navigation began. */
-  async mark(name, { timeout = 30_000 } = {}) {
+  async mark(name, { timeout = PATIENCE } = {}) {
     const found = await this.page.waitForFunction((wanted) => performance.getEntriesByName(wanted).at(-1)?.startTime, name, {
       timeout,
       polling: 20,

@@ -21,6 +21,9 @@ export const golden = join(root, "tests/golden");
 /** Where screenshots go; `cargo xtask browser --screenshots` makes it the folder of the book. */
 export const screenshots = process.env.PXKIT_SCREENSHOTS ?? join(target, "browser/screenshots");
 
+/** So many milliseconds a test waits for one thing at most: only what never comes fails, however busy the machine is. */
+export const PATIENCE = 120_000;
+
 /** The packages of npm lie outside of the checkout. */
 export const packages = createRequire(join(process.env.PXKIT_NODE ?? join(target, "browser"), "package.json"));
 

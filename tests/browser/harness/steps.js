@@ -1,6 +1,8 @@
 // What many tests begin with: something is opened, and it is there.
 
-import { bundle, golden } from "./paths.js";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { bundle, golden, PATIENCE } from "./paths.js";
 import { inspector } from "./inspector.js";
 import { serve } from "./server.js";
 
@@ -42,6 +44,42 @@ export async function withSnapshots(t, places = [0], { group = "host/meta", file
 export async function choose(page, group, { file = "mpxar", place = 0 } = {}) {
   await page.getByText(group, { exact: true }).click();
   await page.locator(".snapshot").nth(place).locator(".jump", { hasText: file }).first().click();
+}
+
+/** Calls `check` again until it throws nothing, and returns what it returns; what it throws in the end is the failure. */
+export async function eventually(check) {
+  for (const end = Date.now() + PATIENCE; ; ) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await pause(50);
+  }
+}
+
+/** Waits until an element has been where it is for some frames, and returns its box. */
+export async function still(locator) {
+  let [before, frames] = [null, 0];
+  return eventually(async () => {
+    const box = await locator.boundingBox();
+    frames = box && JSON.stringify(box) === before ? frames + 1 : 0;
+    before = JSON.stringify(box);
+    await locator.evaluate(() => new Promise(requestAnimationFrame));
+    if (frames < 3) throw new Error(`it still moves: ${before}`);
+    return box;
+  });
+}
+
+/** Closes what is said of problems. */
+export async function dismissAll(page) {
+  const all = page.locator("button[title=Dismiss]");
+  for (let left = await all.count(); left > 0; left = await all.count()) {
+    await all.first().click();
+    await eventually(async () => {
+      if ((await all.count()) >= left) throw new Error("it does not go");
+    });
+  }
 }
 
 export const rows = (page) => page.locator("#view-files [data-row]");
