@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::{
     ProblemKind, Stream,
     files::{Filter, Sort, Syntax},
-    open::{Kind, State as Stage},
+    open::{Document, Kind, Opened, State as Stage},
 };
 
 fn document(id: DocId, snapshot: Option<&str>) -> Document {

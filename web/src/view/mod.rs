@@ -27,6 +27,7 @@ mod open;
 pub mod parts;
 mod raster;
 mod shell;
+mod status;
 mod structure;
 mod treemap;
 

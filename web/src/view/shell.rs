@@ -20,7 +20,8 @@ use super::{
     later::{First, Later},
     layout::Layout,
     open::Start,
-    parts::{Bar, Icon, icon},
+    parts::{Icon, icon},
+    status::{Failure, Status},
     structure::Structure,
 };
 use crate::{
@@ -286,8 +287,8 @@ fn Summary(props: &SummaryProps) -> Html {
         if let (Some(padding), Some(whole)) = (document.padding, whole) {
             let live = whole.saturating_sub(padding);
             parts.push((
-                format!("padding {}", text::percent(padding, live)),
-                format!("{} of padding for {} that are in use", text::exact(padding), text::size(live)),
+                format!("pad {}", text::percent(padding, live)),
+                format!("{} of padding for {} that are used", text::exact(padding), text::size(live)),
             ));
         }
     } else {
@@ -331,10 +332,7 @@ fn Banners() -> Html {
             }) }
             if let Some(problem) = &damage {
                 <div class="banner bad" role="alert">
-                    <p>
-                        { sentence(problem).trim_end_matches('.') }{ "." }
-                        if open.as_ref().is_some_and(|open| open.document.entries > 0) { { " What comes before is shown." } }
-                    </p>
+                    <p>{ sentence(problem).trim_end_matches('.') }{ ". What comes before is shown." }</p>
                     { for damage_jump }
                 </div>
             }
@@ -376,129 +374,6 @@ fn Over() -> Html {
             </header>
             <div class="over-body">{ content }</div>
         </aside>
-    }
-}
-
-/// The line at the bottom: what is being done, what was done.
-#[component]
-fn Status() -> Html {
-    let app = use_app();
-    let jobs = use_slice(|state| state.jobs.clone());
-    let notice = use_slice(|state| state.notice.clone().filter(|notice| notice.compare.is_none()));
-    let starting = use_slice(|state| state.worker == Worker::Starting);
-    let open = use_document();
-    let loading = open.as_ref().filter(|open| open.document.is_loading());
-    {
-        // What was said goes away by itself; what went wrong stays until Esc.
-        let app = app.clone();
-        use_effect_with(notice.clone(), move |notice| {
-            let timer = notice
-                .as_ref()
-                .filter(|notice| !notice.bad)
-                .map(|_| gloo::timers::callback::Timeout::new(6000, move || app.send(Message::Notice(None))));
-            move || drop(timer)
-        });
-    }
-    html! {
-        <footer class="status">
-            if let Some(open) = loading { <Loading document={open.document.clone()} /> }
-            { for jobs.iter().map(|job| {
-                let id = job.id;
-                let cancel = { let app = app.clone(); Callback::from(move |_: MouseEvent| app.cancel(id)) };
-                html! {
-                    <span class="job" key={id}>
-                        if let Some(progress) = &job.progress {
-                            <Bar progress={progress.clone()} />
-                        } else {
-                            <span>{ &job.what }{ "…" }</span>
-                        }
-                        <button type="button" class="quiet" onclick={cancel} aria-label={format!("Cancel {}", job.what)}>{ "Cancel" }</button>
-                    </span>
-                }
-            }) }
-            <span class="said" role="status">
-                if let Some(notice) = &notice {
-                    <span class={classes!(notice.bad.then_some("bad"))}>{ &notice.text }</span>
-                } else if starting {
-                    { "The decoder is starting…" }
-                }
-            </span>
-            if let Some(hint) = open.as_ref().and_then(|open| open.document.hint.clone()) {
-                <span class="hint">{ hint }</span>
-            }
-        </footer>
-    }
-}
-
-#[derive(Properties, PartialEq)]
-struct LoadingProps {
-    document: Document,
-}
-
-/// How far decoding is: bytes, entries, rate.
-#[component]
-fn Loading(props: &LoadingProps) -> Html {
-    let document = &props.document;
-    let id = document.id;
-    let app = use_app();
-    let began = use_mut_ref(|| None::<(u32, f64)>);
-    let now = js_sys::Date::now();
-    let since = {
-        let mut began = began.borrow_mut();
-        match *began {
-            Some((of, since)) if of == id => since,
-            _ => {
-                *began = Some((id, now));
-                now
-            }
-        }
-    };
-    let Stage::Loading(done) = document.state else { return html! {} };
-    let seconds = (now - since) / 1000.0;
-    let rate = (seconds > 0.2).then(|| text::count((f64::from(document.entries) / seconds) as u64));
-    let stop = {
-        let app = app.clone();
-        Callback::from(move |_: MouseEvent| app.close(id))
-    };
-    html! {
-        <span class="job">
-            <span class="bar">
-                <progress max={document.size.max(1).to_string()} value={done.min(document.size).to_string()} aria-label="decoding" />
-                <span class="number">
-                    { format!("{} of {} · {} entries", text::size(done), text::size(document.size), text::count(document.entries)) }
-                    if let Some(rate) = rate { { format!(" · {rate}/s") } }
-                </span>
-            </span>
-            <button type="button" class="quiet" onclick={stop}>{ "Cancel" }</button>
-        </span>
-    }
-}
-
-#[derive(Properties, PartialEq)]
-struct FailureProps {
-    reason: String,
-}
-
-/// The worker is gone: why, and what can be done.
-#[component]
-fn Failure(props: &FailureProps) -> Html {
-    let app = use_app();
-    let restart = |again: bool| {
-        let app = app.clone();
-        Callback::from(move |_: MouseEvent| app.restart(again))
-    };
-    html! {
-        <main class="work start">
-            <section class="failure" role="alert" aria-label="The decoder stopped">
-                <h2>{ "The decoder stopped" }</h2>
-                <p>{ "Nothing was changed or sent: archives are only read. What was open can be opened again in a new decoder." }</p>
-                <pre>{ &props.reason }</pre>
-                <p class="actions">
-                    <button type="button" class="first" onclick={restart(true)}>{ "Restart and open again" }</button>
-                    <button type="button" onclick={restart(false)}>{ "Restart empty" }</button>
-                </p>
-            </section>
-        </main>
     }
 }
 

@@ -1,0 +1,301 @@
+//! What can happen, and what it changes.
+
+use super::link::Link;
+use super::selection::{Focus, Selection};
+use super::workspace::Workspace;
+use super::{Job, Notice, Panel, Place, State, Tab, Theme, Worker};
+use crate::protocol::{
+    DocId,
+    files::View,
+    open::{Document, Opened},
+};
+
+/// What a message leaves in the history of the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The address stays.
+    None,
+    /// The address changes in place.
+    Replace,
+    /// A step that one can go back from.
+    Push,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "messages are made one at a time")]
+pub enum Message {
+    /// The worker started or died.
+    Worker(Worker),
+    /// Opening came to an end.
+    Opened(Opened),
+    /// More is known of a document.
+    Document(Document),
+    /// The group that is chosen in a datastore at first.
+    WantedGroup(Option<(String, String)>),
+    /// A document was closed.
+    Closed(DocId),
+    /// Everything was closed, since the worker starts anew.
+    Reset,
+    /// A problem was read.
+    Dismiss(usize),
+
+    /// The address changed.
+    Go(Link),
+    /// Shows another view.
+    Tab(Tab),
+    /// Shows another document.
+    Activate(DocId),
+    /// Compares with another document, or with none.
+    Older(Option<DocId>),
+    /// Compares two: older, newer.
+    Compare(DocId, DocId),
+    /// Selects, as a step on the way.
+    Select(Selection),
+    /// Selects in a view, as a step that one can go back from.
+    Jump(Tab, Selection),
+    /// A path was looked up, or more is known of the selection.
+    Resolved(Focus),
+    /// A path was looked up: the selection is this, without a step.
+    Found(Selection),
+    /// Shows files in another way.
+    Files(View),
+    /// Shows another part of the map; `true`: as a step that one can go back from.
+    Zoom(Option<(u64, u64)>, bool),
+    /// What a single view adds to the address; `None` takes it away.
+    Param(&'static str, Option<String>),
+
+    /// Opens or closes what lies over the screen.
+    Panel(Panel),
+    /// Hides or shows the entry panel.
+    HidePanel(bool),
+    /// Other colours.
+    Theme(Theme),
+    /// The system has other colours.
+    SystemDark(bool),
+    /// Long work began or went on.
+    Job(Job),
+    /// Long work ended.
+    JobEnded(u32),
+    /// Says something.
+    Notice(Option<Notice>),
+}
+
+impl State {
+    /// Takes a message.
+    pub fn take(&mut self, message: Message) -> Trace {
+        match message {
+            Message::Worker(worker) => self.worker = worker,
+            Message::Opened(opened) => return self.opened(opened),
+            Message::Document(document) => {
+                // A report may overtake the answer to the request that opened it; until then it is nobody's.
+                if self.workspace.get(document.id).is_some() {
+                    self.workspace.report(document);
+                }
+            }
+            Message::WantedGroup(group) => self.wanted_group = group,
+            Message::Closed(doc) => return self.closed(doc),
+            Message::Reset => {
+                self.workspace = Workspace::default();
+                self.focus = Focus::default();
+                self.jobs.clear();
+                self.notice = None;
+                self.worker = Worker::Starting;
+            }
+            Message::Dismiss(at) => {
+                if at < self.workspace.problems.len() {
+                    self.workspace.problems.remove(at);
+                }
+            }
+
+            Message::Go(link) => self.go(link),
+            Message::Tab(tab) => {
+                let step = if self.place.tab == tab { Trace::None } else { Trace::Push };
+                self.place.tab = tab;
+                return step;
+            }
+            Message::Activate(doc) => return self.activate(doc),
+            Message::Older(older) => {
+                self.place.older = older.filter(|older| Some(*older) != self.place.doc);
+                self.notice = self.notice.take().filter(|notice| notice.compare.is_none());
+                return Trace::Push;
+            }
+            Message::Compare(older, newer) => {
+                self.activate(newer);
+                self.place.older = Some(older).filter(|older| *older != newer);
+                self.place.tab = Tab::Compare;
+                self.notice = None;
+                return Trace::Push;
+            }
+            Message::Select(selection) => {
+                if self.place.selection == selection {
+                    return Trace::None;
+                }
+                self.place.selection = selection;
+                return Trace::Replace;
+            }
+            Message::Jump(tab, selection) => {
+                let step = if self.place.tab == tab && self.place.selection == selection {
+                    Trace::None
+                } else {
+                    Trace::Push
+                };
+                self.place.tab = tab;
+                self.place.selection = selection;
+                return step;
+            }
+            Message::Resolved(focus) => {
+                self.focus = focus;
+                return Trace::Replace;
+            }
+            Message::Found(selection) => {
+                self.place.selection = selection;
+                return Trace::Replace;
+            }
+            Message::Files(view) => {
+                self.place.files = view;
+                return Trace::Replace;
+            }
+            Message::Zoom(zoom, step) => {
+                if self.place.zoom == zoom {
+                    return Trace::None;
+                }
+                self.place.zoom = zoom;
+                return if step { Trace::Push } else { Trace::Replace };
+            }
+            Message::Param(name, value) => {
+                match value {
+                    Some(value) => self.place.params.insert(name.to_owned(), value),
+                    None => self.place.params.remove(name),
+                };
+                return Trace::Replace;
+            }
+
+            Message::Panel(panel) => self.panel = panel,
+            Message::HidePanel(hidden) => self.panel_hidden = hidden,
+            Message::Theme(theme) => self.theme = theme,
+            Message::SystemDark(dark) => self.system_dark = dark,
+            Message::Job(job) => match self.jobs.iter_mut().find(|known| known.id == job.id) {
+                Some(known) => *known = job,
+                None => self.jobs.push(job),
+            },
+            Message::JobEnded(id) => self.jobs.retain(|job| job.id != id),
+            Message::Notice(notice) => self.notice = notice,
+        }
+        Trace::None
+    }
+
+    fn opened(&mut self, opened: Opened) -> Trace {
+        let before = self.place.doc.filter(|doc| self.workspace.get(*doc).is_some());
+        let new: Vec<DocId> = opened.documents.iter().map(|document| document.id).collect();
+        let is_new = |doc: &DocId| self.workspace.get(*doc).is_none();
+        let first_new = new.iter().copied().find(is_new);
+        let store = opened.stores.first().map(|store| store.id);
+        self.workspace.add(opened);
+
+        let wanted =
+            self.wanted.as_ref().and_then(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));
+        if let Some(doc) = wanted {
+            self.wanted = None;
+            self.place.doc = Some(doc);
+            self.panel = Panel::None;
+            return Trace::Replace;
+        }
+        // An address may have named a document that only now is there.
+        if before.is_none() && self.place.doc.is_some_and(|doc| new.contains(&doc)) {
+            self.panel = Panel::None;
+            return Trace::Replace;
+        }
+        let Some(doc) = first_new.or_else(|| new.first().copied()) else {
+            if let Some(store) = store.filter(|_| self.wanted.is_none()) {
+                self.panel = Panel::Store(store);
+            }
+            return Trace::None;
+        };
+        self.panel = Panel::None;
+        let step = if before.is_some() { Trace::Push } else { Trace::Replace };
+        self.activate(doc);
+        if let Some(older) = before.filter(|before| *before != doc) {
+            self.offer_comparison(older, doc);
+        }
+        step
+    }
+
+    /// Offers to compare two archives, the older first as far as their snapshots tell.
+    fn offer_comparison(&mut self, before: DocId, now: DocId) {
+        let (Some(a), Some(b)) = (self.workspace.get(before), self.workspace.get(now)) else { return };
+        let (a, b) = (&a.document, &b.document);
+        if !a.is_archive() || !b.is_archive() {
+            return;
+        }
+        let time = |document: &Document| {
+            let snapshot = document.snapshot.as_ref()?;
+            snapshot.snapshot.rsplit('/').next().map(str::to_owned)
+        };
+        let (older, newer) = match (time(a), time(b)) {
+            (Some(first), Some(second)) if first > second => (b, a),
+            _ => (a, b),
+        };
+        let text = match (&older.snapshot, &newer.snapshot) {
+            (Some(one), Some(other)) => format!("{} and {} are open.", one.snapshot, other.snapshot),
+            _ => format!("{} and {} are open.", older.title, newer.title),
+        };
+        self.notice = Some(Notice { text, bad: false, compare: Some((older.id, newer.id)) });
+    }
+
+    fn closed(&mut self, doc: DocId) -> Trace {
+        let beside = self.workspace.close(doc);
+        if self.place.older == Some(doc) {
+            self.place.older = None;
+        }
+        if self.place.doc == Some(doc) {
+            self.place.doc = None;
+            if let Some(beside) = beside {
+                self.activate(beside);
+            } else {
+                self.place = Place { tab: Tab::Files, ..Place::default() };
+                self.focus = Focus::default();
+            }
+        }
+        if self.notice.as_ref().is_some_and(|notice| notice.compare.is_some()) {
+            self.notice = None;
+        }
+        Trace::Replace
+    }
+
+    /// Shows another document, at the same path if it has it.
+    fn activate(&mut self, doc: DocId) -> Trace {
+        if self.place.doc == Some(doc) {
+            return Trace::None;
+        }
+        let path = self.focus.details.as_ref().map(|details| details.raw_path.clone());
+        if self.place.doc.is_some() {
+            self.place.selection = path.map_or(Selection::None, Selection::Path);
+            self.place.zoom = None;
+            self.place.files.filter.chunk = None;
+            self.place.files.filter.below = None;
+        }
+        if self.place.older == Some(doc) {
+            self.place.older = self.place.doc;
+        }
+        self.place.doc = Some(doc);
+        self.focus = Focus::default();
+        Trace::Push
+    }
+
+    fn go(&mut self, link: Link) {
+        let before = self.place.doc;
+        self.place = link.place;
+        self.wanted = None;
+        if let Some((store, snapshot)) = link.snapshot {
+            self.place.doc = self.workspace.of_snapshot(store, &snapshot);
+            if self.place.doc.is_none() {
+                self.wanted = Some((store, snapshot));
+            }
+        }
+        if self.place.doc.is_none() {
+            self.place.doc = before.or_else(|| self.workspace.documents.first().map(|open| open.document.id));
+        }
+        self.panel = Panel::None;
+    }
+}
