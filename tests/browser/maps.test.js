@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { axe, drawn, eventually, exact, newest, pxkitJson, still, store, view, withSnapshots } from "./harness/index.js";
+import { axe, choose, drawn, eventually, exact, newest, pxkitJson, start, still, store, view, withSnapshots } from "./harness/index.js";
 
 /** Opens snapshots of the golden datastore by their place in the list, and shows the last one in a view. */
 async function opened(t, { places = [0], tab = "layout", ...options } = {}) {
@@ -219,6 +219,22 @@ test("an older snapshot beside: what is shared and how old it is", async (t) => 
 test("ghosts of which older snapshots tell are in the legend", async (t) => {
   const { page } = await opened(t, { places: [3, 1, 0], tab: "layout" });
   await page.locator("#view-layout .legend button", { hasText: "ghost" }).waitFor();
+});
+
+test("which snapshot is older, its name says, whenever its indexes were written", async (t) => {
+  const { page } = await start(t);
+  // The sample's indexes were all written in the same second.
+  await page.getByText("Open a sample datastore").click();
+  for (const place of [2, 0]) {
+    if (place === 0) await page.getByRole("button", { name: "Snapshots" }).click();
+    await choose(page, "host/web", { place });
+    await page.locator(".chooser").waitFor({ state: "detached" });
+    await page.locator("#view-files [data-row]").first().waitFor();
+  }
+  await view(page, "layout");
+  await page.locator("#view-layout .legend button", { hasText: "ghost" }).waitFor();
+  await view(page, "chunks");
+  await fact(page, "#view-chunks", "shared").waitFor();
 });
 
 test("a directory's restore: its chunks are told and marked", async (t) => {

@@ -102,7 +102,14 @@ impl Older {
 
 /// The archives that are open, have chunks and are older than this one, the youngest first; those of other groups are left out.
 pub fn older(task: &Task, document: &Rc<Document>) -> Vec<Older> {
-    let time = |document: &Document| document.index().map(|index| index.header().ctime);
+    // Of a snapshot the time that its name says: its indexes may have been written at another time, when it was copied for instance.
+    let time = |document: &Document| {
+        let index = document.index()?;
+        let snapshot =
+            document.origin.as_ref().and_then(|(_, snapshot)| snapshot.snapshot.rsplit('/').next());
+        let as_text = |time: &str| time.replace('T', " ").replace('Z', " UTC");
+        Some(snapshot.map_or_else(|| text::time(index.header().ctime), as_text))
+    };
     let Some(now) = time(document) else { return Vec::new() };
     let group = |document: &Document| {
         let (store, snapshot) = document.origin.as_ref()?;
