@@ -215,8 +215,11 @@ impl State {
         self.panel = Panel::None;
         let step = if before.is_some() { Trace::Push } else { Trace::Replace };
         self.activate(doc);
-        if let Some(older) = before.filter(|before| *before != doc) {
-            self.offer_comparison(older, doc);
+        // What is opened beside another one, and two that are given at once, in the order of `pxkit inspect OLDER NEWER`.
+        match (before.filter(|before| *before != doc), &*new) {
+            (Some(before), _) => self.offer_comparison(before, doc),
+            (None, &[first, second]) if before.is_none() => self.offer_comparison(first, second),
+            _ => {}
         }
         step
     }

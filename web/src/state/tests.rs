@@ -122,6 +122,17 @@ fn views_and_documents_are_steps_and_selections_are_not() {
 }
 
 #[test]
+fn two_archives_that_are_given_at_once_offer_a_comparison() {
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None), document(2, None)]);
+    assert_eq!(state.place.doc, Some(1));
+    assert_eq!(state.notice.and_then(|notice| notice.compare), Some((1, 2)));
+    let mut state = State::default();
+    open(&mut state, (1..4).map(|id| document(id, None)).collect());
+    assert_eq!(state.notice, None, "of three nobody knows which two are meant");
+}
+
+#[test]
 fn a_second_archive_offers_a_comparison_with_the_older_first() {
     let mut state = State::default();
     open(&mut state, vec![document(1, Some("host/web/2026-11-21T02:00:00Z"))]);
