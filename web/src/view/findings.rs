@@ -96,7 +96,7 @@ fn Table(props: &TableProps) -> Html {
                     { for rows.checks.iter().map(|check| html! {
                         <div key={word(check.what)}>
                             <dt>{ word(check.what) }</dt>
-                            <dd>{ about(check.what) }{ "." }if !check.possible { { " " }{ IMPOSSIBLE } }</dd>
+                            <dd>{ about(check.what) }{ "?" }if !check.possible { { " " }{ IMPOSSIBLE } }</dd>
                         </div>
                     }) }
                 </dl>
@@ -237,7 +237,7 @@ const fn about(what: CheckKind) -> &'static str {
     match what {
         CheckKind::Headers => "Does each reference of the metadata lead to the header of a payload",
         CheckKind::Ghosts => "Which payloads in padding belong to files that are gone",
-        CheckKind::Digests => "Is each chunk what its digest says; this reads all of them",
+        CheckKind::Digests => "Is each chunk what its digest says (all of them are read)",
         CheckKind::Tables => "Does the goodbye table of each directory lead to its entries",
     }
 }
@@ -313,9 +313,9 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
         None => None,
     };
     let title = if state.possible {
-        about(state.what).to_owned()
+        format!("{}?", about(state.what))
     } else {
-        format!("{}. {IMPOSSIBLE}", about(state.what))
+        format!("{}? {IMPOSSIBLE}", about(state.what))
     };
     html! {
         <span class="check-state">
