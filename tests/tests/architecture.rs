@@ -48,9 +48,6 @@ const MOST_LINES: usize = 500;
 const LONG_FILES: &[(&str, &str)] = &[
     ("tests/tests/architecture.rs", "the rules and, for each, that it can fail"),
     ("tests/tests/cli/create.rs", "one command; each test is short, and they share their source trees"),
-    ("web/src/state/mod.rs", "one state and its messages; every change of it in one place"),
-    ("web/src/view/shell.rs", "the frame of the page, its header and its status line"),
-    ("web/src/worker/files/tests.rs", "one model of rows, and the tests that compare with it"),
     ("web/src/worker/open/tests.rs", "one datastore in memory; each test is short, and they share it"),
     ("web/src/worker/structure/archive.rs", "one walk over items; what each of them says"),
 ];
