@@ -16,7 +16,7 @@ use pxkit_tests::traps::{self, Trap};
 /// A run of `pxkit extract` that is killed, with status 124, if it takes too long.
 fn extract() -> Command {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=1", "30"]).arg(binary()).arg("extract");
+    command.args(["--kill-after=1", "300"]).arg(binary()).arg("extract");
     command
 }
 

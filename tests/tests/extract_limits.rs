@@ -14,10 +14,10 @@ use pxkit_tests::{odd, pxkit};
 /// Deeper than the longest path of the kernel, 4096 bytes, can name.
 const DEEP: usize = 3500;
 
-/// Runs a script of bash, in `dir`, with the program as `$PXKIT`; no longer than a minute.
+/// Runs a script of bash, in `dir`, with the program as `$PXKIT`; no longer than five minutes.
 fn script(dir: &Path, script: &str) -> Run {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=1", "60", "bash", "-c", script]).current_dir(dir).env("PXKIT", binary());
+    command.args(["--kill-after=1", "300", "bash", "-c", script]).current_dir(dir).env("PXKIT", binary());
     Run::of(command)
 }
 

@@ -35,7 +35,7 @@ const FIXED: usize = 6 << 20;
 const TIMES: usize = 4;
 
 /// A case that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn seeds(canary: &[u8]) -> Vec<Seed> {
     let mut seeds: Vec<Seed> = Vec::new();

@@ -1,7 +1,7 @@
 //! What goes wrong on purpose, and the record of what was asked.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub enum Action {
     Fail(u16, String),
     /// It takes longer.
     Delay(Duration),
+    /// It takes until [`Hooks::calm`]: what must happen meanwhile has all the time it needs.
+    Hold,
     /// The reply has this body instead.
     Replace(Vec<u8>),
     /// The byte at this place of the reply's body is changed.
@@ -173,12 +175,23 @@ pub struct Hooks {
     rules: Mutex<Vec<Rule>>,
     log: Mutex<Vec<Record>>,
     clock: AtomicU64,
+    /// Sessions that are open.
+    sessions: AtomicUsize,
     /// Somebody else collects garbage: sessions end right after the upgrade.
     pub gc_elsewhere: AtomicBool,
     /// Nothing can be written.
     pub full: AtomicBool,
     /// Seconds by which the server's clock is ahead, or behind.
     pub ahead: AtomicI64,
+}
+
+/// An open session among those that are counted.
+pub(super) struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -190,9 +203,30 @@ impl Hooks {
         lock(&self.rules).push(rule);
     }
 
-    /// Forgets all rules.
+    /// Forgets all rules, and lets go what they hold.
     pub fn calm(&self) {
         lock(&self.rules).clear();
+    }
+
+    /// Ends when the server is calmed; long after a test that fails should have done so, too, or it would never end.
+    pub(super) async fn hold(&self) {
+        let held = async {
+            while lock(&self.rules).iter().any(|rule| rule.action == Action::Hold) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(600), held).await;
+    }
+
+    /// Whether a session is open: what it leaves or removes is not certain before its end.
+    pub fn is_in_session(&self) -> bool {
+        self.sessions.load(Ordering::SeqCst) > 0
+    }
+
+    /// A session is open until this is dropped.
+    pub(super) fn session(&self) -> Open<'_> {
+        self.sessions.fetch_add(1, Ordering::SeqCst);
+        Open(&self.sessions)
     }
 
     /// What happens to the next call of this kind.

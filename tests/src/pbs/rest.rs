@@ -131,6 +131,7 @@ pub async fn respond(
             return Err(Cut);
         }
         Some(Action::Delay(time)) => tokio::time::sleep(*time).await,
+        Some(Action::Hold) => shared.hooks.hold().await,
         _ => {}
     }
     if path.len() + query.len() + usize::from(!query.is_empty()) > LONGEST {
@@ -323,6 +324,8 @@ fn end(session: &Session) {
 }
 
 async fn switch(shared: Arc<Shared>, session: Session, connection: u64, upgrade: hyper::upgrade::OnUpgrade) {
+    let hooks = shared.clone();
+    let _open = hooks.hooks.session();
     let Ok(upgraded) = upgrade.await else { return end(&session) };
     if shared.hooks.gc_elsewhere.load(Ordering::SeqCst) {
         // The directory of the snapshot stays behind.

@@ -209,6 +209,7 @@ impl Calls {
             Some(Action::GoAway) => return drop(self.commands.send(Command::GoAway)),
             Some(Action::Fail(status, text)) => fails = Some(Refusal::new(*status, text.clone())),
             Some(Action::Delay(time)) => sleep(*time).await,
+            Some(Action::Hold) => hooks.hold().await,
             Some(Action::ReadSlowly(pause)) => upload.pause = *pause,
             _ => {}
         }

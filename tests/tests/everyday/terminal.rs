@@ -52,7 +52,7 @@ impl Session {
                 let rest = self.seen.split_off(at + text.len());
                 return std::mem::replace(&mut self.seen, rest);
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "{text:?} is not in:\n{}", self.seen);
+            assert!(start.elapsed() < cli::PATIENCE, "{text:?} is not in:\n{}", self.seen);
             std::thread::sleep(Duration::from_millis(5));
         }
     }

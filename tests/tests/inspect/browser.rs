@@ -95,12 +95,11 @@ fn without_a_browser_there_is_still_the_address() {
     let mut command = command(&scratch);
     // No program of the desktop is found.
     command.env("BROWSER", browser(&scratch, "bad", 1)).env("PATH", scratch.path());
-    let inspector = Inspector::start(command);
+    let mut inspector = Inspector::start(command);
     noted(&scratch, 1);
     assert_eq!(inspector.get("").status, 200);
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let run = inspector.end(Signal::INT).exits(130);
-    assert!(run.err.contains("no browser could be started: open that address"), "{}", run.err);
+    inspector.says("no browser could be started: open that address");
+    inspector.end(Signal::INT).exits(130);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use serde_json::Value;
 pub const PAGE: &str = "<!doctype html><title>not the inspector</title>";
 
 /// A client that waits longer than this has waited in vain.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = cli::PATIENCE;
 
 /// A folder with [`PAGE`] in it.
 pub fn assets(scratch: &Scratch) -> PathBuf {
@@ -75,21 +75,27 @@ impl Inspector {
 
     /// Starts a command and waits for the address that it prints.
     #[track_caller]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::try_start(command).unwrap_or_else(|run| panic!("no address: {:?}, {}", run.code, run.err))
+    }
+
+    /// The same; how it ended instead, if it did.
+    #[track_caller]
+    pub fn try_start(mut command: Command) -> Result<Self, Run> {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
         let Some(rest) = line.trim_end().strip_prefix("http://127.0.0.1:") else {
-            let run = Run::from(child.wait_with_output().expect("the program ends"));
-            panic!("no address: {line:?}, {:?}, {}", run.code, run.err);
+            assert_eq!(line, "", "no address");
+            return Err(child.wait_with_output().expect("the program ends").into());
         };
         let (port, page) = rest.split_once('/').expect("a path");
         let (token, query) = page.split_once('/').expect("a token");
         assert_eq!(query, "?served");
         assert!(token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
         let port = port.parse().expect("a port");
-        Self { child: Some(child), port, token: token.to_owned(), page: format!("/{page}") }
+        Ok(Self { child: Some(child), port, token: token.to_owned(), page: format!("/{page}") })
     }
 
     pub fn child(&self) -> &Child {
@@ -100,6 +106,17 @@ impl Inspector {
     pub fn end(mut self, signal: Signal) -> Run {
         cli::send(self.child(), signal);
         self.wait()
+    }
+
+    /// Waits until it has said this on standard error, which is not returned again.
+    #[track_caller]
+    pub fn says(&mut self, words: &str) {
+        let err = self.child.as_mut().and_then(|child| child.stderr.as_mut()).expect("a pipe");
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&said).contains(words) {
+            assert_eq!(err.read(&mut byte).expect("readable"), 1, "{}", String::from_utf8_lossy(&said));
+            said.push(byte[0]);
+        }
     }
 
     /// Waits for its end.

@@ -56,6 +56,6 @@ fn nobody_holds_the_end_up_for_long() {
     let start = Instant::now();
     inspector.end(Signal::INT).exits(130);
     // A second, and what a busy machine adds to it.
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     assert!(fs::exists(scratch.join("file")).unwrap());
 }

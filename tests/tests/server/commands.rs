@@ -344,7 +344,9 @@ fn what_is_wrong_is_said() {
     let mut client = Client::with(vec![nobody.clone()]);
     let repository = |name: &str| client.run_with("PBS_REPOSITORY", Some(name), &["snapshots"]);
     repository("host.invalid:store").fails(2, &["cannot reach the server host.invalid:8007"]);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    // At this address of the machine nobody but this test listens, whatever ports others are given.
+    let free =
+        std::net::TcpListener::bind("127.86.0.1:0").and_then(|free| free.local_addr()).expect("a port");
     let run =
         client.run_with("PBS_REPOSITORY", Some(&format!("tester@pbs!tok@{free}:store1")), &["snapshots"]);
     run.fails(2, &[&format!("cannot reach the server {free}"), "refused"]);

@@ -50,11 +50,8 @@ fn backups_leave_nothing() {
             {
                 // Whether it is finished only the server knows.
                 assert!(matches!(run.code, Some(0 | 2)), "{what}");
-                wait_until("the session is over", || {
-                    std::thread::sleep(Duration::from_millis(100));
-                    kept = snapshots();
-                    true
-                });
+                wait_until("the session is over", || !place.server().is_in_session());
+                kept = snapshots();
             } else if run.code == Some(0) {
                 // More was sent in the run before; or the session was finished, and may end as it likes.
                 assert!(!fired || (last == "POST /finish" && moment == Moment::Sent), "{what}");
