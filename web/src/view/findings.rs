@@ -92,14 +92,12 @@ fn Table(props: &TableProps) -> Html {
             if head.reply.is_some() {
                 <p>{ "Nothing irregular was found while decoding." }</p>
                 <p>{ "The checks above look for more, where decoding alone does not:" }</p>
-                <dl class="fields">
-                    { for rows.checks.iter().map(|check| html! {
-                        <div key={word(check.what)}>
-                            <dt>{ word(check.what) }</dt>
-                            <dd>{ about(check.what) }{ "?" }if !check.possible { { " " }{ IMPOSSIBLE } }</dd>
-                        </div>
-                    }) }
-                </dl>
+                { for rows.checks.iter().map(|check| html! {
+                    <p key={word(check.what)}>
+                        <b>{ word(check.what) }</b>{ ": " }{ about(check.what) }{ "?" }
+                        if !check.possible { { " " }{ IMPOSSIBLE } }
+                    </p>
+                }) }
             }
         </div>
     };

@@ -332,7 +332,10 @@ fn Banners() -> Html {
             }) }
             if let Some(problem) = &damage {
                 <div class="banner bad" role="alert">
-                    <p>{ sentence(problem).trim_end_matches('.') }{ ". What comes before is shown." }</p>
+                    <p>
+                        { sentence(problem).trim_end_matches('.') }{ "." }
+                        if open.as_ref().is_some_and(|open| open.document.entries > 0) { { " What comes before is shown." } }
+                    </p>
                     { for damage_jump }
                 </div>
             }
