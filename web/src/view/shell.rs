@@ -287,8 +287,8 @@ fn Summary(props: &SummaryProps) -> Html {
         if let (Some(padding), Some(whole)) = (document.padding, whole) {
             let live = whole.saturating_sub(padding);
             parts.push((
-                format!("pad {}", text::percent(padding, live)),
-                format!("{} of padding for {} that are used", text::exact(padding), text::size(live)),
+                format!("padding {}", text::percent(padding, live)),
+                format!("{} of padding for {} that are in use", text::exact(padding), text::size(live)),
             ));
         }
     } else {
