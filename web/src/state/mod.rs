@@ -236,7 +236,7 @@ impl State {
 /// A problem as one sentence with its place, which the message may have already.
 pub fn sentence(problem: &Problem) -> String {
     let mut out = String::new();
-    if let Some(about) = problem.about.as_ref().filter(|about| !problem.message.starts_with(about.as_str())) {
+    if let Some(about) = problem.about.as_ref().filter(|about| !problem.message.contains(about.as_str())) {
         out.push_str(about);
         out.push_str(": ");
     }
