@@ -267,6 +267,33 @@ test("all by keyboard: from the tree to an entry, the map, a chunk, the bytes, a
   await page.locator("#entry").waitFor();
 });
 
+test("no key is too early: what is typed before the answers are there is done when they are", async (t) => {
+  // Whatever the worker says is late: no key waits for what the one before it causes.
+  const late = () => {
+    const { set } = Object.getOwnPropertyDescriptor(Worker.prototype, "onmessage");
+    Object.defineProperty(Worker.prototype, "onmessage", {
+      set(hear) {
+        set.call(this, hear && ((event) => setTimeout(() => hear.call(this, event), globalThis.late ?? 0)));
+      },
+    });
+  };
+  const { page } = await withSnapshots(t, [0], { before: (page) => page.addInitScript(late) });
+  await page.evaluate(() => void (globalThis.late = 400));
+  const keys = async (...names) => {
+    for (const name of names) await page.keyboard.press(name);
+  };
+  const download = page.waitForEvent("download");
+  await keys("/", ..."new-file", "Enter", "j", "j", "s");
+  assert.equal((await download).suggestedFilename(), "new-file");
+  await keys("k", "j", "2", "Enter");
+  await hash(page, "zoom=", "path=/dir2/new-file");
+  await keys("j", "j", "k", "Enter");
+  const neighbour = page.locator("#entry h2");
+  await neighbour.filter({ hasNotText: "new-file" }).waitFor();
+  await keys("4", "End");
+  await page.locator("#view-structure .item-row.current", { hasText: "GOODBYE" }).waitFor();
+});
+
 test("an address leads to the same place in another window", async (t) => {
   const { page } = await withSnapshots(t, [0]);
   await row(page, "large").click();

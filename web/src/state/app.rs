@@ -48,6 +48,8 @@ type Listener = Rc<dyn Fn(&State)>;
 struct Taker {
     node: NodeRef,
     rank: u8,
+    /// It only keeps commands until another can take them, so it is asked before that one.
+    keeps: bool,
     take: Rc<dyn Fn(Command) -> bool>,
 }
 
@@ -305,7 +307,7 @@ impl App {
             let node = taker.node.get();
             let inside =
                 node.zip(focused.as_ref()).is_some_and(|(node, focused)| node.contains(Some(focused)));
-            (inside, taker.rank, *number)
+            (inside, taker.rank, taker.keeps, *number)
         };
         sort_things(&mut takers, |a, b| rank(b).cmp(&rank(a)));
         takers.iter().any(|(_, taker)| (taker.take)(command))
@@ -358,6 +360,17 @@ pub fn use_document() -> Option<Rc<Open>> {
 /// beside it. The callback says whether it was for it.
 #[hook]
 pub fn use_commands(node: &NodeRef, rank: u8, take: impl Fn(Command) -> bool + 'static) {
+    use_taker(node, rank, false, take);
+}
+
+/// As [`use_commands`], for those who only keep commands until others of their rank can take them.
+#[hook]
+pub fn use_keeper(node: &NodeRef, rank: u8, take: impl Fn(Command) -> bool + 'static) {
+    use_taker(node, rank, true, take);
+}
+
+#[hook]
+fn use_taker(node: &NodeRef, rank: u8, keeps: bool, take: impl Fn(Command) -> bool + 'static) {
     let app = use_app();
     let latest = use_mut_ref(|| None::<Rc<dyn Fn(Command) -> bool>>);
     *latest.borrow_mut() = Some(Rc::new(take));
@@ -368,7 +381,7 @@ pub fn use_commands(node: &NodeRef, rank: u8, take: impl Fn(Command) -> bool + '
             let take = latest.borrow().clone();
             take.is_some_and(|take| take(command))
         });
-        app.0.takers.borrow_mut().insert(number, Taker { node, rank, take });
+        app.0.takers.borrow_mut().insert(number, Taker { node, rank, keeps, take });
         move || {
             app.0.takers.borrow_mut().remove(number);
         }

@@ -51,6 +51,28 @@ pub enum Command {
     Help,
 }
 
+impl Command {
+    /// Whether it is about what the view shows or what is selected in it; the others are about the page.
+    pub const fn is_of_view(self) -> bool {
+        !matches!(
+            self,
+            Self::Escape
+                | Self::Find
+                | Self::Goto
+                | Self::Tab(_)
+                | Self::PreviousFinding
+                | Self::NextFinding
+                | Self::Panel
+                | Self::Help
+        )
+    }
+
+    /// Whether it goes to another row.
+    pub const fn is_step(self) -> bool {
+        matches!(self, Self::Down | Self::Up | Self::PageDown | Self::PageUp | Self::First | Self::Last)
+    }
+}
+
 /// A line of the help: keys, what they do, command of each key as the browser names it.
 pub struct Binding {
     /// As they are shown.

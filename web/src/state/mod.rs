@@ -207,6 +207,17 @@ impl State {
         self.workspace.get(self.place.older?)
     }
 
+    /// Whether what is known is about what is selected; if not, more of that is on its way.
+    pub fn is_resolved(&self) -> bool {
+        let Some(open) = self.active().filter(|_| self.place.selection != Selection::None) else {
+            return true;
+        };
+        self.focus
+            .of
+            .as_ref()
+            .is_some_and(|(doc, of)| *doc == open.document.id && *of == self.place.selection)
+    }
+
     /// Whether colours are dark.
     pub fn dark(&self) -> bool {
         match self.theme {

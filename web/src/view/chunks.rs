@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use super::{
     charts::{Bar, Bars, Curve, Unit},
+    keyboard::use_patience,
     list::{Fetched, Line, List},
     parts::{Copy, Jump, Trouble, use_size},
 };
@@ -103,6 +104,10 @@ fn Shown(props: &ShownProps) -> Html {
     let open = use_slice(|state| state.workspace.documents.len() as u32);
     let epoch = props.epoch.wrapping_add(open << 16);
     let reply = use_reply(Some(Request::ChunkSummary(doc)), epoch).reply;
+    {
+        let is_there = reply.is_some();
+        use_patience(&NodeRef::default(), 1, move |command| !is_there && command.is_of_view());
+    }
     let summary = match reply.as_ref().map(|reply| reply.as_deref()) {
         Some(Ok(Reply::ChunkSummary(summary))) => summary,
         Some(Err(problem)) => return html! { <Trouble problem={problem.clone()} /> },
@@ -287,6 +292,8 @@ fn Table(props: &TableProps) -> Html {
     });
     let needed = use_needed(doc, epoch);
     let counted = use_reply(Some(Request::Chunks(doc, query)), epoch);
+    let pane = use_node_ref();
+    use_patience(&pane, 1, move |command| !counted.fresh && command.is_of_view());
     let total = match counted.reply.as_ref().map(|reply| reply.as_deref()) {
         Some(Ok(Reply::Chunks(rows))) => rows.total,
         _ => 0,
@@ -334,7 +341,6 @@ fn Table(props: &TableProps) -> Html {
             app.send(Message::Jump(Tab::Layout, Selection::Chunk(row.chunk)));
         })
     };
-    let pane = use_node_ref();
     let (width, _) = use_size(&pane);
     let is_wide = width >= WIDE;
     let line = use_callback((is_wide, is_archive, has_past, needed), |(_, row): (u32, Rc<Row>), deps| {

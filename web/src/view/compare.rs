@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use super::{
     generations::Generations,
+    keyboard::use_patience,
     list::{Fetched, Line, List},
     parts::{Trouble, use_size},
 };
@@ -173,6 +174,10 @@ fn Comparison(props: &ComparisonProps) -> Html {
     let ComparisonProps { pair, epoch } = *props;
     let which = use_state_eq(Which::default);
     let summary = use_reply(Some(Request::Compare(pair)), epoch);
+    {
+        let is_there = summary.reply.is_some();
+        use_patience(&NodeRef::default(), 1, move |command| !is_there && command.is_of_view());
+    }
     let summary = match summary.reply {
         Some(Ok(reply)) => match &*reply {
             Reply::Comparison(summary) => (**summary).clone(),
@@ -329,6 +334,9 @@ fn Differences(props: &DifferencesProps) -> Html {
     }
     let number = revision.borrow().0;
     let counted = use_reply(Some(Request::Differences(query.clone())), props.epoch);
+    let pane = use_node_ref();
+    let is_there = counted.fresh;
+    use_patience(&pane, 1, move |command| !is_there && command.is_of_view());
     let total = match &counted.reply {
         Some(Ok(reply)) => match &**reply {
             Reply::Differences(rows) => rows.total,
@@ -370,7 +378,6 @@ fn Differences(props: &DifferencesProps) -> Html {
             _ => {}
         })
     };
-    let pane = use_node_ref();
     let (width, _) = use_size(&pane);
     let is_wide = width >= WIDE;
     let line = use_callback(is_wide, |(_, row): (u32, Rc<Row>), is_wide| Line {

@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use yew::prelude::*;
 
 use super::{
+    keyboard::use_patience,
     list::{Fetched, Line, List},
     parts::{Bar, Jump, use_size},
 };
@@ -59,6 +60,10 @@ fn Table(props: &TableProps) -> Html {
     let at = use_slice(|state| state.place.params.get(AT).and_then(|at| at.parse::<u32>().ok()));
     let pane = use_node_ref();
     let (width, _) = use_size(&pane);
+    {
+        let is_there = head.reply.is_some();
+        use_patience(&pane, 1, move |command| !is_there && command.is_of_view());
+    }
     let fetch = use_callback(app.clone(), move |(start, count): (u32, u32), app| -> Fetched<Row> {
         let asked = app.client().ask(Request::Findings(doc, Query { start, count }));
         async move { reply!(asked, Findings).ok().map(|rows| rows.rows) }.boxed_local()

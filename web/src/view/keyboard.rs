@@ -1,6 +1,15 @@
 //! The keyboard: finds out what a key asks for, does what concerns the whole page, and hands the rest to the views.
 
-use gloo::events::{EventListener, EventListenerOptions};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+use gloo::{
+    events::{EventListener, EventListenerOptions},
+    timers::callback::Timeout,
+};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 use yew::prelude::*;
@@ -8,7 +17,7 @@ use yew::prelude::*;
 use super::parts;
 use crate::state::{
     Message, Panel,
-    app::{App, use_app},
+    app::{App, use_app, use_keeper},
     keys::{self, Command, Where},
     selection::Selection,
 };
@@ -33,6 +42,80 @@ pub fn use_keyboard() {
             });
         move || drop(listener)
     });
+}
+
+/// Keeps commands that are about something still on its way, and acts on them once it is there: who types faster than answers come loses no
+/// key, and nothing else takes it. `waits` says whether a command cannot be acted on yet; it is asked when a key is pressed, and again
+/// whenever the component is drawn. `node` and `rank` are those of `use_commands`.
+#[hook]
+pub fn use_patience(node: &NodeRef, rank: u8, waits: impl Fn(Command) -> bool + 'static) {
+    use_held(node, rank, Rc::new(waits));
+}
+
+#[hook]
+fn use_held(node: &NodeRef, rank: u8, waits: Waits) {
+    let app = use_app();
+    let held = use_memo((), |()| Held::default());
+    *held.waits.borrow_mut() = Some(waits);
+    {
+        let held = held.clone();
+        use_keeper(node, rank, move |command| held.take(command));
+    }
+    {
+        let held = held.clone();
+        use_effect(move || resume(held, app));
+    }
+    use_effect_with((), move |()| move || held.commands.borrow_mut().clear());
+}
+
+/// Whether a command cannot be acted on yet.
+type Waits = Rc<dyn Fn(Command) -> bool>;
+
+#[derive(Default)]
+struct Held {
+    commands: RefCell<VecDeque<Command>>,
+    /// One of them is acted on.
+    is_acting: Cell<bool>,
+    waits: RefCell<Option<Waits>>,
+}
+
+impl Held {
+    fn waits(&self, command: Command) -> bool {
+        let waits = self.waits.borrow().clone();
+        waits.is_some_and(|waits| waits(command))
+    }
+
+    fn take(&self, command: Command) -> bool {
+        // What was asked for later is done later.
+        let behind = command.is_of_view() && !self.commands.borrow().is_empty();
+        let is_held = !self.is_acting.get() && (behind || self.waits(command));
+        if is_held {
+            self.commands.borrow_mut().push_back(command);
+        }
+        is_held
+    }
+
+    /// The next command, if it need not wait any more.
+    fn next(&self) -> Option<Command> {
+        let next = self.commands.borrow().front().copied();
+        next.filter(|&command| !self.waits(command))?;
+        self.commands.borrow_mut().pop_front()
+    }
+}
+
+/// Acts on what was held, one by one, each after what the one before changed was drawn.
+fn resume(held: Rc<Held>, app: App) {
+    if held.commands.borrow().is_empty() {
+        return;
+    }
+    let later = move || {
+        let Some(command) = held.next() else { return };
+        held.is_acting.set(true);
+        act(&app, command, Where::default());
+        held.is_acting.set(false);
+        resume(held, app);
+    };
+    Timeout::new(0, later).forget();
 }
 
 fn location(event: &KeyboardEvent) -> Where {

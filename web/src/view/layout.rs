@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::{
+    keyboard::use_patience,
     legend::{LegendView, hidden},
     map::MapView,
     parts::Trouble,
@@ -18,6 +19,7 @@ use crate::{
     state::{
         Message,
         app::{App, use_app, use_document, use_reply, use_slice},
+        keys::Command,
         text,
         window::Window,
     },
@@ -73,6 +75,10 @@ fn Shown(props: &ShownProps) -> Html {
         state.workspace.documents.iter().filter(|open| !open.document.is_loading()).count() as u32
     });
     let summary = use_reply(Some(Request::Layout(doc)), props.epoch.wrapping_add(open << 16)).reply;
+    {
+        let is_there = summary.is_some();
+        use_patience(&NodeRef::default(), 1, move |command: Command| !is_there && command.is_of_view());
+    }
     let categories = match legend.as_ref().map(|reply| reply.as_deref()) {
         Some(Ok(Reply::Legend(legend))) => legend.categories.clone(),
         _ => Vec::new(),

@@ -13,7 +13,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, FocusOptions, HtmlElement};
 use yew::prelude::*;
 
-use super::parts::use_size;
+use super::{keyboard::use_patience, parts::use_size};
 use crate::state::{
     app::use_commands,
     keys::Command,
@@ -295,6 +295,14 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
         });
     }
 
+    {
+        // The row that the last step led to is not there yet; further steps start from it all the same.
+        let model = model.clone();
+        use_patience(&root, props.rank, move |command| {
+            command.is_of_view() && !command.is_step() && model.borrow().wanted.is_some()
+        });
+    }
+
     let held = model.borrow();
     let current_drawn = props.current.is_some_and(|row| rows.contains(&row));
     let lines = rows.clone().map(|row| {
@@ -404,12 +412,14 @@ fn read<T: PartialEq + 'static>(
             let Ok(rows) = Abortable::new(rows, registration).await else { return };
             let mut held = model.borrow_mut();
             held.reading.retain(|(known, of, _)| (*known, *of) != (page, revision));
-            let Some(rows) = rows else { return };
-            held.pages.insert(page, revision, rows);
-            let wanted = held.wanted.and_then(|row| Some((row, held.pages.get(row)?.clone())));
-            if wanted.is_some() {
-                held.wanted = None;
+            // A row that is not in its page is none.
+            let was_wanted = held.wanted.take_if(|row| *row / PAGE == page);
+            match rows {
+                Some(rows) => held.pages.insert(page, revision, rows),
+                None if was_wanted.is_none() => return,
+                None => {}
             }
+            let wanted = was_wanted.and_then(|row| Some((row, held.pages.get(row)?.clone())));
             drop(held);
             if let Some(row) = wanted {
                 on_current.emit(row);

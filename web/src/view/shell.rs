@@ -16,7 +16,7 @@ use super::{
     findings::Findings,
     goto::Goto,
     help::Help,
-    keyboard::use_keyboard,
+    keyboard::{use_keyboard, use_patience},
     later::{First, Later},
     layout::Layout,
     open::Start,
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     protocol::open::{Document, Kind, State as Stage},
     state::{
-        Message, Panel, Tab, Theme, Worker,
+        Message, Panel, State, Tab, Theme, Worker,
         app::{use_app, use_document, use_slice},
         keys::Command,
         sentence, text,
@@ -40,6 +40,10 @@ pub fn Shell() -> Html {
     use_keyboard();
     use_colours();
     let dragging = use_drop();
+    let root = use_node_ref();
+    // What is saved and copied is what is selected, not what was before.
+    let resolved = use_slice(State::is_resolved);
+    use_patience(&root, 3, move |command| !resolved && matches!(command, Command::Save | Command::Copy));
     let tab = use_slice(|state| state.place.tab);
     let hidden = use_slice(|state| state.panel_hidden);
     let document = use_document();
@@ -66,7 +70,7 @@ pub fn Shell() -> Html {
         },
     };
     html! {
-        <div class="shell" data-tab={tab.word()}>
+        <div class="shell" ref={root} data-tab={tab.word()}>
             <Header />
             if document.is_some() { <Later><Tabs /></Later> }
             <Later><Banners /></Later>

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
-use super::{glide::use_glide, hex::Hex, item::ItemPane, parts::Trouble};
+use super::{glide::use_glide, hex::Hex, item::ItemPane, keyboard::use_patience, parts::Trouble};
 use crate::{
     protocol::{
         Reply, Request, Stream,
@@ -123,9 +123,10 @@ fn ItemList(props: &ItemListProps) -> Html {
             _ => None,
         };
         let range = state.focus.range(stream);
-        (own.map(|(_, at)| at).or(range.map(|(start, _)| start)), selected)
+        let is_known = own.is_some() || state.is_resolved();
+        (own.map(|(_, at)| at).or(range.map(|(start, _)| start)), selected, is_known)
     });
-    let (focus, selected_bytes) = place;
+    let (focus, selected_bytes, is_known) = place;
     let target = focus.unwrap_or_default().min(size.saturating_sub(1));
     let anchor = use_state_eq(|| target);
     {
@@ -189,6 +190,9 @@ fn ItemList(props: &ItemListProps) -> Html {
             true
         }
     });
+    // Until it is known where the selection lies, and what is there.
+    let waits = !is_known || current.is_none() && !asking.fresh;
+    use_patience(&node, 1, move |command| waits && command.is_of_view());
     let onscroll = {
         let (glide, rows, items, anchor) = (glide.clone(), rows.clone(), items.clone(), anchor.clone());
         Callback::from(move |_: Event| {

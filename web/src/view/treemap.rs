@@ -4,7 +4,10 @@ use pxkit_core::layout::sort_things;
 use web_sys::Element;
 use yew::prelude::*;
 
-use super::raster::{Latest, Raster, font, prepare, use_size};
+use super::{
+    keyboard::use_patience,
+    raster::{Latest, Raster, font, prepare, use_size},
+};
 use crate::{
     protocol::{
         DocId, EntryId, Reply, Request,
@@ -158,6 +161,10 @@ pub fn TreemapView(props: &TreemapProps) -> Html {
         use_commands(&view, 1, move |command| {
             act(&app, command, areas.as_ref().map_or(&[], |picture| &picture.areas))
         });
+    }
+    {
+        let is_there = areas.is_some() || latest.problem().is_some();
+        use_patience(&view, 1, move |command| !is_there && command.is_of_view());
     }
     let told = (*hover).zip(areas.as_ref()).and_then(|(at, picture)| picture.areas.get(at).cloned());
     let largest = areas.as_ref().map_or_else(String::new, |picture| in_words(&picture.areas));

@@ -44,7 +44,7 @@ pub fn Entry() -> Html {
     let selection = use_slice(|state| state.place.selection.clone());
     let doc = document.as_ref().map(|open| open.document.id);
     // What is shown stays until more is known of what was selected since, so that nothing flashes.
-    let known = focus.of.as_ref().is_some_and(|(of, _)| Some(*of) == doc);
+    let known = focus.of.as_ref().is_some_and(|(of, what)| Some(*of) == doc && *what != Selection::None);
     let later = use_later();
     let content = match (&document, doc.filter(|_| later)) {
         (Some(open), Some(doc)) => match (&focus.details, &focus.chunk, &focus.problem) {
@@ -201,7 +201,8 @@ fn Panel(props: &PanelProps) -> Html {
         let app = app.clone();
         use_commands(&node, 0, move |command| {
             let can = command == Command::Save && is_file && readable;
-            if can {
+            // Something else may be selected by now.
+            if can && app.state().is_resolved() {
                 export::save(&app, doc, Save::File(file));
             }
             can

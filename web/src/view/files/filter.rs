@@ -73,6 +73,15 @@ pub fn Filter(props: &FilterProps) -> Html {
             }));
         })
     };
+    // Who leaves the field means what was typed, also when the worker was not asked yet.
+    let hurry = {
+        let (app, field, timer) = (app.clone(), field.clone(), timer.clone());
+        move || {
+            if timer.borrow_mut().take().is_some() {
+                change(&app, |view| view.filter.text = typed_in(&field));
+            }
+        }
+    };
     let oninput = {
         let look_for = look_for.clone();
         Callback::from(move |event: InputEvent| {
@@ -89,6 +98,7 @@ pub fn Filter(props: &FilterProps) -> Html {
             }
             "Enter" | "ArrowDown" => {
                 event.prevent_default();
+                hurry();
                 crate::view::keyboard::blur();
                 app.command(Command::First);
             }

@@ -10,6 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::{
+    keyboard::use_patience,
     list::{Fetched, List},
     parts::{Trouble, use_size},
 };
@@ -77,6 +78,8 @@ struct TableProps {
 #[derive(Clone, PartialEq, Default)]
 struct Shown {
     info: Option<ViewInfo>,
+    /// How the files are shown that this is about.
+    view: Option<View>,
     problem: Option<Problem>,
     /// Rows may have changed.
     revision: u64,
@@ -85,7 +88,7 @@ struct Shown {
 }
 
 enum Change {
-    View(Result<ViewInfo, Problem>),
+    View(View, Result<ViewInfo, Problem>),
     Again(Result<ViewInfo, Problem>),
 }
 
@@ -96,8 +99,9 @@ impl Reducible for Shown {
         let mut next = Self::clone(&self);
         next.revision += 1;
         let result = match change {
-            Change::View(result) => {
-                next.identity += 1;
+            Change::View(view, result) => {
+                next.identity += u64::from(next.view.as_ref() != Some(&view));
+                next.view = Some(view);
                 result
             }
             Change::Again(result) => result,
@@ -128,25 +132,31 @@ fn Table(props: &TableProps) -> Html {
     let (width, _) = use_size(&pane);
 
     // The worker is told how files are shown, and asked again while more of them are decoded.
-    let asked = use_mut_ref(|| None::<View>);
     {
-        let (app, shown, asked) = (app.clone(), shown.dispatcher(), asked.clone());
+        let (app, shown) = (app.clone(), shown.dispatcher());
         use_effect_with((view.clone(), epoch), move |(view, _)| {
-            let same = asked.borrow().as_ref() == Some(view);
-            *asked.borrow_mut() = Some(view.clone());
+            let view = view.clone();
             let asked = app.client().ask(Request::View(doc, view.clone()));
             let (abort, registration) = futures::future::AbortHandle::new_pair();
             spawn_local(
                 futures::future::Abortable::new(
                     async move {
                         let result = reply!(asked, View);
-                        shown.dispatch(if same { Change::Again(result) } else { Change::View(result) });
+                        shown.dispatch(Change::View(view, result));
                     },
                     registration,
                 )
                 .map(drop),
             );
             move || abort.abort()
+        });
+    }
+
+    {
+        // What is typed and what was chosen last may not be shown yet.
+        let (app, of) = (app.clone(), shown.view.clone());
+        use_patience(&pane, 0, move |command| {
+            command.is_of_view() && of.as_ref() != Some(&app.state().place.files)
         });
     }
 
@@ -191,10 +201,8 @@ fn Table(props: &TableProps) -> Html {
             let Some((_, row)) = current.filter(|_| !flat) else { return false };
             match command {
                 Command::Left if row.open => toggle(&app, &shown, doc, &row, false),
-                Command::Left => match parent(&app, row.entry) {
-                    Some(parent) => app.send(Message::Select(Selection::Entry(parent))),
-                    None => return false,
-                },
+                Command::Left if row.entry == 0 => return false,
+                Command::Left => to_parent(&app, doc, row.entry),
                 Command::Right if row.has_children && !row.open => toggle(&app, &shown, doc, &row, true),
                 Command::Right if row.has_children => return app.command(Command::Down),
                 _ => return false,
@@ -248,7 +256,8 @@ fn use_current(
         _ => state.focus.entry,
     });
     let current = use_state_eq(|| (None::<u32>, 0_u64));
-    let picked = use_mut_ref(|| None::<EntryId>);
+    // In which state of the rows it was selected, too: its number may be another one since.
+    let picked = use_mut_ref(|| None::<(EntryId, u64)>);
     {
         let (current, picked) = (current.clone(), picked.clone());
         let known = use_mut_ref(|| None::<EntryId>);
@@ -256,7 +265,7 @@ fn use_current(
         use_effect_with((entry, revision), move |(entry, revision)| {
             let (abort, registration) = futures::future::AbortHandle::new_pair();
             let is_new = *known.borrow() != *entry;
-            let is_picked = picked.borrow_mut().take() == *entry;
+            let is_picked = picked.borrow_mut().take() == entry.map(|entry| (entry, *revision));
             let (_, show) = *current;
             match entry {
                 None => {
@@ -291,7 +300,7 @@ fn use_current(
     let pick = {
         let current = current.clone();
         Callback::from(move |(row, entry)| {
-            *picked.borrow_mut() = Some(entry);
+            *picked.borrow_mut() = Some((entry, revision));
             current.set((Some(row), current.1));
         })
     };
@@ -314,10 +323,18 @@ fn toggle(app: &App, shown: &UseReducerDispatcher<Shown>, doc: DocId, row: &Row,
     spawn_local(async move { shown.dispatch(Change::Again(reply!(asked, View))) });
 }
 
-fn parent(app: &App, entry: EntryId) -> Option<EntryId> {
-    let state = app.state();
-    let details = state.focus.details.as_ref().filter(|details| details.entry == entry)?;
-    details.above.last().map(|(above, _)| *above)
+/// Selects the directory above an entry, unless something else is selected before it is known.
+fn to_parent(app: &App, doc: DocId, entry: EntryId) {
+    let app = app.clone();
+    spawn_local(async move {
+        let selection = app.state().place.selection.clone();
+        let Ok(details) = reply!(app.client().ask(Request::Entry(doc, entry)), Entry) else { return };
+        if let Some((parent, _)) = details.above.last()
+            && app.state().place.selection == selection
+        {
+            app.send(Message::Select(Selection::Entry(*parent)));
+        }
+    });
 }
 
 fn head(app: &App, view: &View, columns: &[Column]) -> Html {

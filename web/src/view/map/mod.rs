@@ -11,14 +11,17 @@ use web_sys::Element;
 use yew::prelude::*;
 
 use self::{detail::Detail, overview::Overview, spot::SpotLine};
-use super::raster::{Latest, Raster};
+use super::{
+    keyboard::use_patience,
+    raster::{Latest, Raster},
+};
 use crate::{
     protocol::{
         DocId, EntryId, Reply, Request, Stream,
         layout::{Colouring, Lane, Map, MapQuery, Range, Spot, What},
     },
     state::{
-        Message,
+        Message, State,
         app::{App, use_app, use_commands, use_slice},
         keys::Command,
         selection::{Focus, Selection},
@@ -108,10 +111,17 @@ pub fn MapView(props: &MapProps) -> Html {
     let window = Window::of(zoom, props.size);
     let spot = use_state_eq(|| None::<Rc<Spot>>);
     let root = use_node_ref();
+    let looking = use_state_eq(|| false);
     {
-        let (app, props) = (app.clone(), props.clone());
-        use_commands(&root, 1, move |command| act(&app, &props, command));
+        let (app, props, looking) = (app.clone(), props.clone(), looking.setter());
+        use_commands(&root, 1, move |command| act(&app, &props, &looking, command));
     }
+    // Its neighbour is that of the selection, which must be known; the latest is asked first.
+    let resolved = use_slice(State::is_resolved);
+    let waits = *looking || !resolved;
+    use_patience(&root, 1, move |command| {
+        waits && matches!(command, Command::Down | Command::Up | Command::Open)
+    });
     let described = describe(window, props.size);
     html! {
         <div class="map" ref={root}>
@@ -136,7 +146,7 @@ fn describe(window: Window, size: u64) -> String {
 }
 
 /// What keys do.
-fn act(app: &App, props: &MapProps, command: Command) -> bool {
+fn act(app: &App, props: &MapProps, looking: &UseStateSetter<bool>, command: Command) -> bool {
     let state = app.state();
     let window = Window::of(state.place.zoom, props.size);
     let focus = selected(&state.focus, props.stream);
@@ -157,11 +167,11 @@ fn act(app: &App, props: &MapProps, command: Command) -> bool {
             let Some((start, end)) = focus else { return false };
             app.send(Message::Zoom(Window::around(start, end, props.size).zoom(), true));
         }
-        Command::Down => neighbour(app, props, focus.map_or(window.start, |(_, end)| end)),
+        Command::Down => neighbour(app, props, looking, focus.map_or(window.start, |(_, end)| end)),
         Command::Up => match focus {
             Some((0, _)) => {}
-            Some((start, _)) => neighbour(app, props, start - 1),
-            None => neighbour(app, props, window.end.saturating_sub(1)),
+            Some((start, _)) => neighbour(app, props, looking, start - 1),
+            None => neighbour(app, props, looking, window.end.saturating_sub(1)),
         },
         Command::Escape => {
             if window.is_whole() {
@@ -174,16 +184,17 @@ fn act(app: &App, props: &MapProps, command: Command) -> bool {
     true
 }
 
-/// Selects what lies at a position, and shows it.
-fn neighbour(app: &App, props: &MapProps, offset: u64) {
+/// Selects what lies at a position, and shows it. `looking` is set until that is known.
+fn neighbour(app: &App, props: &MapProps, looking: &UseStateSetter<bool>, offset: u64) {
     if offset >= props.size {
         return;
     }
-    let (app, props) = (app.clone(), props.clone());
+    let (app, props, looking) = (app.clone(), props.clone(), looking.clone());
+    looking.set(true);
     wasm_bindgen_futures::spawn_local(async move {
-        let Ok(spot) = crate::reply!(app.client().ask(Request::Spot(props.doc, offset)), Spot) else {
-            return;
-        };
+        let spot = crate::reply!(app.client().ask(Request::Spot(props.doc, offset)), Spot);
+        looking.set(false);
+        let Ok(spot) = spot else { return };
         let Some(range) = &spot.range else { return };
         let window = Window::of(app.state().place.zoom, props.size).showing(range.start, range.end);
         app.send(Message::Zoom(window.zoom(), false));
