@@ -70,13 +70,8 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
     let web = paths::root().join("web");
     shell::run(Command::new("cp").arg("-r").arg(web.join("static")).arg(&staged))?;
     if kind == Kind::Release {
-        for entry in fs::read_dir(staged.join("static")).context("cannot list the inspector's files")? {
-            let path = entry.context("cannot list the inspector's files")?.path();
-            if path.extension().is_some_and(|ending| ending == "css") {
-                let text =
-                    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                fs::write(&path, lean(&text)).with_context(|| format!("cannot write {}", path.display()))?;
-            }
+        for dir in [&staged, &staged.join("static")] {
+            make_lean(dir)?;
         }
     }
     let index = web.join("index.html");
@@ -99,8 +94,29 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
     Ok(finished)
 }
 
+/// Takes what is for people only out of the stylesheets and scripts in a folder.
+fn make_lean(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).context("cannot list the inspector's files")? {
+        let path = entry.context("cannot list the inspector's files")?.path();
+        let lean = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("css") => lean_style,
+            Some("js") => lean_script,
+            _ => continue,
+        };
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        fs::write(&path, lean(&text)).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A script without indentation and without comments that have lines of their own; texts of several lines in it are scripts, too.
+fn lean_script(js: &str) -> String {
+    let lines = js.lines().map(str::trim_start);
+    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).map(|line| format!("{line}\n")).collect()
+}
+
 /// A stylesheet without comments and indentation. No text in quotation marks holds the beginning of a comment.
-fn lean(css: &str) -> String {
+fn lean_style(css: &str) -> String {
     let mut pieces = css.split("/*");
     let mut bare = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
@@ -191,11 +207,17 @@ pub fn trunk(subcommand: &str, options: &[std::ffi::OsString]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::lean;
+    use super::{lean_script, lean_style};
 
     #[test]
     fn stylesheets_keep_what_they_say() {
         let css = "/* all */\n:root {\n    --a: 1; /* one\n    and more */\n\n    --b: \"x  y\";\n}\n";
-        assert_eq!(lean(css), ":root {\n--a: 1;\n--b: \"x  y\";\n}\n");
+        assert_eq!(lean_style(css), ":root {\n--a: 1;\n--b: \"x  y\";\n}\n");
+    }
+
+    #[test]
+    fn scripts_keep_what_they_do() {
+        let js = "// all\nif (a) {\n    // why\n    b(\"x  // y\"); // so\n\n}\n";
+        assert_eq!(lean_script(js), "if (a) {\nb(\"x  // y\"); // so\n}\n");
     }
 }
