@@ -73,10 +73,11 @@ class Worker {
     const { processInfo } = await session.send("SystemInfo.getProcessInfo");
     await session.detach();
     const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => `/proc/${id}/task`);
-    const threads = renderers.flatMap((dir) => readdirSync(dir).map((thread) => `${dir}/${thread}`));
-    const workers = threads.filter((dir) => readFileSync(`${dir}/comm`, "utf8").startsWith("DedicatedWorker"));
+    // A worker may start only when it is asked something.
+    const threads = () => renderers.flatMap((dir) => readdirSync(dir).map((thread) => `${dir}/${thread}`));
+    const workers = () => threads().filter((dir) => readFileSync(`${dir}/comm`, "utf8").startsWith("DedicatedWorker"));
     const nanoseconds = (dir) => Number(readFileSync(`${dir}/schedstat`, "utf8").split(" ")[0]);
-    return () => workers.reduce((sum, dir) => sum + nanoseconds(dir), 0) / 1e6;
+    return () => workers().reduce((sum, dir) => sum + nanoseconds(dir), 0) / 1e6;
   }
 
   /** Waits until decoding of a document ends; returns what the page was told last. */
