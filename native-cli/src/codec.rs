@@ -179,13 +179,33 @@ pub fn decode_chunk(
     mode: CryptMode,
     key: Option<&EncryptionKey>,
 ) -> Result<Vec<u8>, DecodeError> {
+    decode_chunk_into(blob, digest, len, mode, key, Vec::new())
+}
+
+/// As [`decode_chunk`], in the memory of a buffer that nobody needs any more.
+///
+/// # Errors
+/// As [`DecodeError`] says.
+pub fn decode_chunk_into(
+    blob: &mut [u8],
+    digest: &Digest,
+    len: u64,
+    mode: CryptMode,
+    key: Option<&EncryptionKey>,
+    mut plain: Vec<u8>,
+) -> Result<Vec<u8>, DecodeError> {
     let Frame { compressed, seal, data } = check_mode(blob, mode)?;
     let start = blob.len() - data.len();
     let data = open_seal(seal, &mut blob[start..], key)?;
     if len > MAX_CHUNK_SIZE {
         check_length(len, MAX_CHUNK_SIZE)?;
     }
-    let plain = if compressed { decompress_known(data, len)? } else { data.to_vec() };
+    plain.clear();
+    if compressed {
+        decompress_known(data, len, &mut plain)?;
+    } else {
+        plain.extend_from_slice(data);
+    }
     check_length(len, plain.len() as u64)?;
     let got = match key {
         Some(key) if mode == CryptMode::Encrypt => key.digest(&plain),
@@ -245,14 +265,14 @@ fn open_seal<'a>(
     Ok(data)
 }
 
-/// Decompresses all frames of `data`, which must give not more than `len` bytes.
-fn decompress_known(data: &[u8], len: u64) -> Result<Vec<u8>, DecodeError> {
+/// Decompresses all frames of `data` into an empty buffer. They should give `len` bytes; not more than that or the buffer has room for are taken.
+fn decompress_known(data: &[u8], len: u64, plain: &mut Vec<u8>) -> Result<(), DecodeError> {
     let wrong = |error: std::io::Error| DecodeError::Zstd(error.to_string());
-    let mut plain = Vec::with_capacity(len as usize);
-    with_zstd(|zstd| zstd.decompressor.decompress_to_buffer(data, &mut plain))
+    plain.reserve_exact(len as usize);
+    with_zstd(|zstd| zstd.decompressor.decompress_to_buffer(data, plain))
         .and_then(|result| result)
         .map_err(wrong)?;
-    Ok(plain)
+    Ok(())
 }
 
 #[cfg(test)]

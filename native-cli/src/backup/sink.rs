@@ -11,7 +11,7 @@ use pxkit_core::chunk::FileStart;
 use pxkit_core::plan::Sink;
 use pxkit_core::reuse::{Injection, Usage};
 
-use crate::pipeline::{ChunkStream, Counters};
+use crate::pipeline::{Buffers, ChunkStream, Counters};
 
 /// The streams of an archive; a unified one has no payload stream.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ impl Meta<'_, '_> {
 pub struct Blocks {
     to: SyncSender<Vec<u8>>,
     block: Vec<u8>,
+    /// Those that were cut.
+    free: Buffers,
 }
 
 impl Blocks {
@@ -73,7 +75,8 @@ impl Blocks {
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let next = Vec::with_capacity(self.block.capacity());
+        let mut next = self.free.take();
+        next.reserve(self.block.capacity());
         self.to.send(std::mem::replace(&mut self.block, next)).context("the metadata stream ended early")
     }
 }
@@ -87,12 +90,14 @@ pub fn cut_elsewhere<'p, 'env, T>(
     emit: impl FnOnce(&mut Streams<'p, 'env>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let (to, from) = sync_channel::<Vec<u8>>(Blocks::MOST);
-    let blocks = Blocks { to, block: Vec::with_capacity(Blocks::SIZE + (4 << 10)) };
+    let free = Buffers::default();
+    let blocks = Blocks { to, block: Vec::with_capacity(Blocks::SIZE + (4 << 10)), free: free.clone() };
     let mut meta = std::mem::replace(&mut streams.meta, Meta::Elsewhere(blocks));
     thread::scope(|scope| {
         let cutting = scope.spawn(move || {
             for block in from {
                 meta.write(&block)?;
+                free.give(block);
             }
             anyhow::Ok(meta)
         });
@@ -104,7 +109,7 @@ pub fn cut_elsewhere<'p, 'env, T>(
         }
         // That nothing more is wanted says why, too, so it comes first.
         let (closed, _) = sync_channel(0);
-        streams.meta = Meta::Elsewhere(Blocks { to: closed, block: Vec::new() });
+        streams.meta = Meta::Elsewhere(Blocks { to: closed, block: Vec::new(), free: Buffers::default() });
         match cutting.join() {
             Ok(meta) => streams.meta = meta?,
             Err(panic) => resume_unwind(panic),

@@ -191,17 +191,20 @@ pub fn raise_open_files() -> u64 {
 }
 
 /// Gives allocations from 1 MiB on back to the system as soon as they are freed. Buffers of chunks, which come and go in several
-/// threads and in all sizes, else leave holes in the heap of each thread that add up to more than what is in use.
+/// threads and in all sizes, else leave holes in the heap of each thread that add up to more than what is in use. Of what is smaller, up to
+/// 4 MiB a heap stay and 1 MiB is taken at once: each time that a heap grows or shrinks, all threads wait for the one.
 pub fn release_large_buffers() {
     #[cfg(target_env = "gnu")]
     {
         use std::ffi::c_int;
-        /// `M_MMAP_THRESHOLD` of `malloc.h`.
-        const MMAP_THRESHOLD: c_int = -3;
+        /// `M_TRIM_THRESHOLD`, `M_TOP_PAD` and `M_MMAP_THRESHOLD` of `malloc.h`, in bytes.
+        const PARAMETERS: [(c_int, c_int); 3] = [(-1, 4 << 20), (-2, 1 << 20), (-3, 1 << 20)];
         unsafe extern "C" {
             fn mallopt(parameter: c_int, value: c_int) -> c_int;
         }
-        // SAFETY: the function is glibc's, takes its own lock, and only changes where later allocations come from.
-        unsafe { mallopt(MMAP_THRESHOLD, 1 << 20) };
+        for (parameter, value) in PARAMETERS {
+            // SAFETY: the function is glibc's, takes its own lock, and only changes where later allocations come from.
+            unsafe { mallopt(parameter, value) };
+        }
     }
 }

@@ -68,8 +68,12 @@ impl Cache {
         Self { limit, state: Mutex::default(), loaded: Condvar::new() }
     }
 
-    /// The bytes of a chunk, which `load` gets if they are not there.
-    pub fn get(&self, key: Key, load: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<Plain, Cause> {
+    /// The bytes of a chunk, which `load` gets if they are not there. It is given the memory of one that had to make room, or an empty buffer.
+    pub fn get(
+        &self,
+        key: Key,
+        load: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, String>,
+    ) -> Result<Plain, Cause> {
         let mut state = self.lock();
         loop {
             match state.slots.get(&key) {
@@ -83,27 +87,31 @@ impl Cache {
             }
             state = self.loaded.wait(state).unwrap_or_else(|e| e.into_inner());
         }
-        let mut pending = self.begin(state, key, false);
-        pending.settle(load())
+        let (mut pending, buffer) = self.begin(state, key, false);
+        pending.settle(load(buffer))
     }
 
     /// Loads a chunk that somebody may want soon, if it is not there and there is room.
-    pub fn prefetch(&self, key: Key, load: impl FnOnce() -> Result<Vec<u8>, String>) {
+    pub fn prefetch(&self, key: Key, load: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, String>) {
         let state = self.lock();
         // What nobody wants in the end must not drive out what is wanted.
         let is_much = state.ahead + key.cost() > self.limit / 2 || state.loading + key.cost() > self.limit;
         if !is_much && !state.slots.contains_key(&key) {
             // Whoever wants it is told of the failure.
-            let _ = self.begin(state, key, true).settle(load());
+            let (mut pending, buffer) = self.begin(state, key, true);
+            let _ = pending.settle(load(buffer));
         }
     }
 
-    fn begin(&self, mut state: MutexGuard<'_, State>, key: Key, ahead: bool) -> Pending<'_> {
+    fn begin(&self, mut state: MutexGuard<'_, State>, key: Key, ahead: bool) -> (Pending<'_>, Vec<u8>) {
         state.loading += key.cost();
         state.ahead += if ahead { key.cost() } else { 0 };
         state.slots.insert(key, Slot::Loading { ahead });
-        state.evict(self.limit);
-        Pending { cache: self, key, settled: false }
+        let freed = state.evict(self.limit);
+        // Memory counts as long as the chunk is, so what is held may not be much longer.
+        let fitting =
+            freed.into_iter().find(|buffer| (key.len..=key.len * 2).contains(&(buffer.capacity() as u64)));
+        (Pending { cache: self, key, settled: false }, fitting.unwrap_or_default())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,11 +135,11 @@ impl State {
         plain.clone()
     }
 
-    /// Drops what was not used for longest, and is not in use, until there is room for what is being loaded.
-    fn evict(&mut self, limit: u64) {
-        let mut from = 0;
+    /// Drops what was not used for longest, and is not in use, until there is room for what is being loaded; returns what was dropped.
+    fn evict(&mut self, limit: u64) -> Vec<Vec<u8>> {
+        let (mut from, mut dropped) = (0, Vec::new());
         while self.held + self.loading > limit {
-            let Some((&time, &key)) = self.order.range(from..).next() else { return };
+            let Some((&time, &key)) = self.order.range(from..).next() else { break };
             from = time + 1;
             let Some(Slot::Ready { plain, ahead, .. }) = self.slots.get(&key) else { continue };
             if Arc::strong_count(plain) > 1 {
@@ -139,9 +147,12 @@ impl State {
             }
             self.ahead -= if *ahead { key.cost() } else { 0 };
             self.held -= key.cost();
-            self.slots.remove(&key);
+            if let Some(Slot::Ready { plain, .. }) = self.slots.remove(&key) {
+                dropped.extend(Arc::into_inner(plain));
+            }
             self.order.remove(&time);
         }
+        dropped
     }
 }
 
@@ -220,14 +231,14 @@ mod tests {
     fn the_longest_unused_goes_first() {
         let cache = room(2);
         for number in [1, 2, 1, 3] {
-            assert_eq!(cache.get(key(number), || load(number)).unwrap()[0], number);
+            assert_eq!(cache.get(key(number), |_| load(number)).unwrap()[0], number);
         }
         assert_eq!([1, 2, 3].map(|number| is_there(&cache, number)), [true, false, true]);
         assert_eq!(cache.lock().held, 2 * key(0).cost());
         // What is in use is not lost, but others go.
-        let first = cache.get(key(1), || panic!("it is there")).unwrap();
+        let first = cache.get(key(1), |_| panic!("it is there")).unwrap();
         for number in 4..9 {
-            let _ = cache.get(key(number), || load(number));
+            let _ = cache.get(key(number), |_| load(number));
         }
         assert!(is_there(&cache, 1) && !is_there(&cache, 3));
         drop(first);
@@ -240,7 +251,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     start.wait();
-                    let slow = || {
+                    let slow = |_| {
                         loads.fetch_add(1, Ordering::Relaxed);
                         std::thread::yield_now();
                         load(1)
@@ -255,8 +266,8 @@ mod tests {
     #[test]
     fn a_failure_is_told_to_all_and_costs_nothing() {
         let cache = room(2);
-        cache.prefetch(key(1), || Err("torn".into()));
-        let again = cache.get(key(1), || panic!("it failed already"));
+        cache.prefetch(key(1), |_| Err("torn".into()));
+        let again = cache.get(key(1), |_| panic!("it failed already"));
         assert_eq!(&*again.unwrap_err(), "torn");
         let state = cache.lock();
         assert_eq!((state.held, state.loading, state.ahead), (0, 0, 0));
@@ -266,26 +277,26 @@ mod tests {
     fn a_panic_leaves_nobody_waiting() {
         let cache = room(2);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = cache.get(key(1), || panic!("on purpose"));
+            let _ = cache.get(key(1), |_| panic!("on purpose"));
         }));
         assert!(panicked.is_err());
-        assert!(cache.get(key(1), || load(1)).unwrap_err().contains("panicked"));
+        assert!(cache.get(key(1), |_| load(1)).unwrap_err().contains("panicked"));
     }
 
     #[test]
     fn reading_ahead_takes_at_most_half() {
         let cache = room(4);
         for number in 0..8 {
-            cache.prefetch(key(number), || load(number));
+            cache.prefetch(key(number), |_| load(number));
         }
         assert_eq!((0..8).filter(|&number| is_there(&cache, number)).count(), 2);
         // Room again, once one was wanted.
-        let _ = cache.get(key(0), || panic!("it is there"));
-        cache.prefetch(key(5), || load(5));
+        let _ = cache.get(key(0), |_| panic!("it is there"));
+        cache.prefetch(key(5), |_| load(5));
         assert!(is_there(&cache, 5));
         // Nor does it stay for ever if nobody wants it.
         for number in 10..20 {
-            let _ = cache.get(key(number), || load(number));
+            let _ = cache.get(key(number), |_| load(number));
         }
         assert_eq!(cache.lock().ahead, 0);
         assert!(!is_there(&cache, 1) && !is_there(&cache, 5));
@@ -294,9 +305,35 @@ mod tests {
     #[test]
     fn chunks_of_other_lengths_are_others() {
         let cache = room(4);
-        let _ = cache.get(key(1), || load(1));
+        let _ = cache.get(key(1), |_| load(1));
         let longer = Key { len: LEN + 1, ..key(1) };
-        assert!(cache.get(longer, || Err("wrong length".into())).is_err());
-        assert!(cache.get(key(1), || panic!("it is there")).is_ok());
+        assert!(cache.get(longer, |_| Err("wrong length".into())).is_err());
+        assert!(cache.get(key(1), |_| panic!("it is there")).is_ok());
+    }
+
+    #[test]
+    fn memory_of_what_makes_room_is_used_again() {
+        let cache = room(1);
+        let (mut place, mut given) = (None, Vec::new());
+        for number in 1..4 {
+            let plain = cache.get(key(number), |mut buffer| {
+                given.push(place == Some(buffer.as_ptr()));
+                buffer.resize(LEN as usize, number);
+                Ok(buffer)
+            });
+            place = plain.ok().map(|plain| plain.as_ptr());
+        }
+        assert_eq!(given, [false, true, true]);
+        // Not if somebody holds it, nor for what is much shorter or longer.
+        let held = cache.get(key(3), |_| panic!("it is there")).unwrap();
+        for len in [LEN, LEN / 3, LEN * 2] {
+            let other = Key { len, ..key(9) };
+            let loaded = cache.get(other, |buffer| {
+                assert_eq!(buffer.capacity(), 0, "for {len}");
+                Ok(vec![9; len as usize])
+            });
+            assert!(loaded.is_ok());
+        }
+        drop(held);
     }
 }

@@ -93,7 +93,7 @@ impl ChunkReader {
 
     /// The bytes of a chunk, exactly as many as the key says.
     pub(super) fn get(&self, key: Key) -> Result<Plain, Cause> {
-        self.shared.cache.get(key, || self.shared.load(key))
+        self.shared.cache.get(key, |buffer| self.shared.load(key, buffer))
     }
 
     /// Reads a chunk ahead, if there is room.
@@ -122,14 +122,14 @@ impl ChunkReader {
 }
 
 impl Shared {
-    fn load(&self, key: Key) -> Result<Vec<u8>, String> {
+    fn load(&self, key: Key, buffer: Vec<u8>) -> Result<Vec<u8>, String> {
         if key.len > MAX_CHUNK_SIZE {
             return Err(format!(
                 "the index gives it {} bytes, and no chunk has more than {MAX_CHUNK_SIZE}",
                 key.len
             ));
         }
-        let plain = self.snapshot.chunk(&key.digest, key.len, key.mode);
+        let plain = self.snapshot.chunk_into(&key.digest, key.len, key.mode, buffer);
         let plain = plain.map_err(|error| {
             let text = format!("{error:#}");
             // Whoever is told names the chunk already.
@@ -147,7 +147,7 @@ impl Shared {
 
     fn work(&self) {
         while let Some(key) = self.next() {
-            self.cache.prefetch(key, || self.load(key));
+            self.cache.prefetch(key, |buffer| self.load(key, buffer));
         }
     }
 

@@ -82,10 +82,24 @@ impl Snapshot {
     /// Those of [`OpenSnapshot::encoded_chunk`]; it is damaged, encrypted without a key or with another, encrypted where it should not be,
     /// or the other way round.
     pub fn chunk(&self, digest: &Digest, len: u64, mode: CryptMode) -> anyhow::Result<Vec<u8>> {
+        self.chunk_into(digest, len, mode, Vec::new())
+    }
+
+    /// As [`Snapshot::chunk`], in the memory of a buffer that nobody needs any more.
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::chunk`].
+    pub fn chunk_into(
+        &self,
+        digest: &Digest,
+        len: u64,
+        mode: CryptMode,
+        buffer: Vec<u8>,
+    ) -> anyhow::Result<Vec<u8>> {
         ENCODED.with_borrow_mut(|blob| {
             blob.clear();
             self.stored.encoded_chunk(digest, blob)?;
-            codec::decode_chunk(blob, digest, len, mode, self.key.as_deref())
+            codec::decode_chunk_into(blob, digest, len, mode, self.key.as_deref(), buffer)
                 .with_context(|| format!("chunk {digest}"))
         })
     }
