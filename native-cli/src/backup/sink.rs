@@ -68,6 +68,8 @@ impl Blocks {
     /// Bytes that are handed over at once, and how many times that may wait.
     const SIZE: usize = 256 << 10;
     const MOST: usize = 4;
+    /// Bytes of memory for those: the last item may be longer than what was left.
+    const ROOM: usize = Self::SIZE + (4 << 10);
 
     fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.block.extend_from_slice(bytes);
@@ -76,7 +78,7 @@ impl Blocks {
 
     fn flush(&mut self) -> anyhow::Result<()> {
         let mut next = self.free.take();
-        next.reserve(self.block.capacity());
+        next.reserve(Self::ROOM);
         self.to.send(std::mem::replace(&mut self.block, next)).context("the metadata stream ended early")
     }
 }
@@ -91,7 +93,7 @@ pub fn cut_elsewhere<'p, 'env, T>(
 ) -> anyhow::Result<T> {
     let (to, from) = sync_channel::<Vec<u8>>(Blocks::MOST);
     let free = Buffers::default();
-    let blocks = Blocks { to, block: Vec::with_capacity(Blocks::SIZE + (4 << 10)), free: free.clone() };
+    let blocks = Blocks { to, block: Vec::with_capacity(Blocks::ROOM), free: free.clone() };
     let mut meta = std::mem::replace(&mut streams.meta, Meta::Elsewhere(blocks));
     thread::scope(|scope| {
         let cutting = scope.spawn(move || {

@@ -109,8 +109,8 @@ impl Cache {
         state.slots.insert(key, Slot::Loading { ahead });
         let freed = state.evict(self.limit);
         // Memory counts as long as the chunk is, so what is held may not be much longer.
-        let fitting =
-            freed.into_iter().find(|buffer| (key.len..=key.len * 2).contains(&(buffer.capacity() as u64)));
+        let fits = key.len..=key.len.saturating_mul(2);
+        let fitting = freed.into_iter().find(|buffer| fits.contains(&(buffer.capacity() as u64)));
         (Pending { cache: self, key, settled: false }, fitting.unwrap_or_default())
     }
 

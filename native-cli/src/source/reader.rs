@@ -93,13 +93,20 @@ impl ChunkReader {
 
     /// The bytes of a chunk, exactly as many as the key says.
     pub(super) fn get(&self, key: Key) -> Result<Plain, Cause> {
+        // Nothing is counted or held for what a hostile index claims.
+        if key.len > MAX_CHUNK_SIZE {
+            let len = key.len;
+            let cause =
+                format!("the index gives it {len} bytes, and no chunk has more than {MAX_CHUNK_SIZE}");
+            return Err(cause.into());
+        }
         self.shared.cache.get(key, |buffer| self.shared.load(key, buffer))
     }
 
     /// Reads a chunk ahead, if there is room.
     pub(super) fn prefetch(&self, key: Key) {
         let mut queue = self.shared.lock();
-        if queue.keys.len() >= WAITING || queue.keys.contains(&key) {
+        if key.len > MAX_CHUNK_SIZE || queue.keys.len() >= WAITING || queue.keys.contains(&key) {
             return;
         }
         queue.keys.push_back(key);
@@ -123,12 +130,6 @@ impl ChunkReader {
 
 impl Shared {
     fn load(&self, key: Key, buffer: Vec<u8>) -> Result<Vec<u8>, String> {
-        if key.len > MAX_CHUNK_SIZE {
-            return Err(format!(
-                "the index gives it {} bytes, and no chunk has more than {MAX_CHUNK_SIZE}",
-                key.len
-            ));
-        }
         let plain = self.snapshot.chunk_into(&key.digest, key.len, key.mode, buffer);
         let plain = plain.map_err(|error| {
             let text = format!("{error:#}");
