@@ -83,12 +83,15 @@ impl Tool {
 }
 
 /// Programs that tests and tools call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 16] = [
     CLANG,
     ("setfacl", "acl"),
     ("setfattr", "attr"),
     ("setcap", "libcap2-bin"),
     ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("mkfs.xfs", "xfsprogs"),
+    ("mkfs.vfat", "dosfstools"),
     ("losetup", "mount"),
     ("python3", "python3"),
     ("diff", "diffutils"),
