@@ -180,8 +180,9 @@ pub struct RepositoryArgs {
     )]
     pub ns: Namespace,
     /// The server's port [default: $PBS_PORT, or 8007]
-    #[arg(id = "server_port", long = "port", value_name = "PORT", conflicts_with = "repository", help_heading = SERVER)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    // `--port` is the stock client's name of it; in `inspect` that is the inspector's own port.
+    #[arg(long = "server-port", alias = "port", value_name = "PORT", conflicts_with = "repository", help_heading = SERVER)]
+    #[arg(id = "server_port", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     #[command(flatten)]
     #[allow(missing_docs)]

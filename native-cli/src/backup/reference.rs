@@ -141,11 +141,15 @@ fn touch(chunks: &[ChunkId], backup: &dyn Backup) -> anyhow::Result<Vec<bool>> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let (first, rest) = chunks.split_at(chunks.len().div_ceil(threads).max(TOUCHED).min(chunks.len()));
     thread::scope(|scope| {
-        let others: Vec<_> =
-            rest.chunks(first.len().max(1)).map(|part| scope.spawn(move || touch_part(part))).collect();
+        let start = |part| (part, thread::Builder::new().spawn_scoped(scope, move || touch_part(part)));
+        let others: Vec<_> = rest.chunks(first.len().max(1)).map(start).collect();
         let mut missing = touch_part(first)?;
-        for other in others {
-            missing.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        for (part, other) in others {
+            missing.extend(match other {
+                Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic))?,
+                // There is no thread for it.
+                Err(_) => touch_part(part)?,
+            });
         }
         Ok(missing)
     })

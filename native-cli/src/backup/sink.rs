@@ -94,15 +94,20 @@ pub fn cut_elsewhere<'p, 'env, T>(
     let (to, from) = sync_channel::<Vec<u8>>(Blocks::MOST);
     let free = Buffers::default();
     let blocks = Blocks { to, block: Vec::with_capacity(Blocks::ROOM), free: free.clone() };
-    let mut meta = std::mem::replace(&mut streams.meta, Meta::Elsewhere(blocks));
+    let (give, given) = sync_channel(1);
     thread::scope(|scope| {
-        let cutting = scope.spawn(move || {
+        let cutting = thread::Builder::new().spawn_scoped(scope, move || {
+            let mut meta: Meta = given.recv().context("the metadata stream ended early")?;
             for block in from {
                 meta.write(&block)?;
                 free.give(block);
             }
             anyhow::Ok(meta)
         });
+        // Without another thread it is cut in this one.
+        let Ok(cutting) = cutting else { return emit(streams) };
+        let meta = std::mem::replace(&mut streams.meta, Meta::Elsewhere(blocks));
+        give.send(meta).ok().context("the metadata stream ended early")?;
         let mut result = emit(streams);
         if let (Ok(_), Meta::Elsewhere(blocks)) = (&result, &mut streams.meta)
             && let Err(error) = blocks.flush()

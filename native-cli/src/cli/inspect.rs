@@ -29,7 +29,7 @@ pub struct Inspect {
     pub repository: InspectedArgs,
 }
 
-/// Where snapshots are, as [`RepositoryArgs`]: the port of a server has another name, because the inspector's own is `--port`.
+/// Where snapshots are, as [`RepositoryArgs`] without its other name for the server's port: `--port` is the inspector's own.
 #[derive(Debug, Args)]
 pub struct InspectedArgs {
     /// The directory of a datastore, as PATH or file:PATH, or a datastore on a server as [[USER@REALM[!TOKEN]@]HOST[:PORT]:]DATASTORE

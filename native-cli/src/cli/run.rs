@@ -17,7 +17,7 @@ pub struct Run {
     /// Where reports and locks go [default: $STATE_DIRECTORY, or pxkit in the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Most processor time of backups, as a number of cores (0.5) or in percent of one (50%), whatever the jobs say
+    /// Most processor time of each backup and each pruning, as a number of cores (0.5) or in percent of one (50%), whatever the jobs say
     #[arg(long, value_name = "CORES|PERCENT%")]
     pub limit_cpu: Option<Cores>,
     /// Only check the configuration and show the commands that would run

@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::{OpenArgs, RepositoryArgs};
+use crate::pace::Cores;
 use crate::store::{Group, Namespace, SnapshotId, SnapshotName};
 
 /// `pxkit snapshots`
@@ -90,6 +91,9 @@ pub struct Prune {
     /// Only say what would be removed
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Most processor time, as a number of cores (0.5) or in percent of one (50%) [default: no limit]
+    #[arg(long, value_name = "CORES|PERCENT%")]
+    pub limit_cpu: Option<Cores>,
     /// A JSON object for each snapshot
     #[arg(long)]
     pub json: bool,

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::cli::{OpenArgs, RepositoryArgs};
 use crate::crypt::{Keyring, WithoutKey};
 use crate::input::Opened;
 use crate::report::Report;
 use crate::source::ChunkReader;
-use crate::store::{ArchiveName, Snapshot, SnapshotName, locate, split_archive};
+use crate::store::{ArchiveName, Group, Snapshot, SnapshotName, locate, split_archive};
 
 /// Which streams of a split archive of a snapshot a command reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,8 @@ fn open_with_reader(
 ) -> anyhow::Result<Single> {
     let is_file = || argument.symlink_metadata().is_ok();
     let Some(names) = argument.to_str().and_then(split_archive).filter(|_| !is_file()) else {
-        let opened = Opened::file(argument, payload_input)?;
+        let opened = Opened::file(argument, payload_input)
+            .map_err(|error| if is_file() { error } else { with_hint(argument, error) })?;
         return Ok(Single { opened, label: String::new(), stored: None });
     };
     let text = argument.display();
@@ -59,6 +60,22 @@ fn open_with_reader(
     let reader = Arc::new(ChunkReader::new(snapshot));
     let opened = Opened::stored(&reader, &archive, needs == Needs::Contents)?;
     Ok(Single { opened, label: String::new(), stored: Some((reader, archive)) })
+}
+
+/// Says of something that is no file what it looks like, if that is less than an archive.
+fn with_hint(argument: &Path, error: anyhow::Error) -> anyhow::Error {
+    let text = argument.display();
+    let names =
+        argument.to_str().map(|text| (text.parse::<Group>().is_ok(), text.parse::<SnapshotName>().is_ok()));
+    match names {
+        Some((true, _)) => {
+            anyhow!("there is no file {text}; if it is a group, name an archive: {text}/latest/NAME.pxar")
+        }
+        Some((_, true)) => {
+            anyhow!("there is no file {text}; if it is a snapshot, name an archive: {text}/NAME.pxar")
+        }
+        _ => error,
+    }
 }
 
 /// As [`open()`], but of a snapshot all its file archives, by name; at least one.

@@ -59,11 +59,15 @@ fn show(server: &Server, report: &Report) {
     }
     let url = server.ticket_url();
     // It may take its time, and wants to be answered meanwhile.
-    thread::spawn(move || {
+    const NONE: &str = "no browser could be started: open that address in one";
+    let opening = thread::Builder::new().spawn(move || {
         if !browser::open(&url) {
-            Report::new(true).line("no browser could be started: open that address in one");
+            Report::new(true).line(NONE);
         }
     });
+    if opening.is_err() {
+        report.line(NONE);
+    }
 }
 
 /// Finds what the arguments name.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::Prune;
+use crate::pace;
 use crate::report::{Outcome, Report, check_signals, watch_signals};
 use crate::store::locate::{self, Located};
 use crate::store::prune::{Candidate, Keep, Mark, prune};
@@ -18,6 +19,9 @@ use crate::store::{Group, Local, Repository as _, SnapshotId, SnapshotInfo};
 /// The repository cannot be read, or something not be removed; the other snapshots are. One that is in use is warned about.
 pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
     watch_signals().context("cannot watch for signals")?;
+    if let Some(cores) = args.limit_cpu {
+        pace::limit(cores);
+    }
     let store = locate::open(&args.repository)?;
     let groups = match &args.group {
         Some(group) => vec![group.clone()],
@@ -26,6 +30,7 @@ pub fn run(args: &Prune) -> anyhow::Result<Outcome> {
     let report = Report::new(true);
     let mut failed = 0;
     for group in &groups {
+        pace::keep();
         match &store {
             Located::Directory(store) => failed += prune_group(store, group, args, &report)?,
             // It may have another clock, and other days.
@@ -55,6 +60,7 @@ fn prune_group(store: &Local, group: &Group, args: &Prune, report: &Report) -> a
     };
     let candidates: Vec<_> = infos.iter().map(candidate).collect();
     for (info, mark) in infos.iter().zip(prune(&candidates, &keep(args), &TimeZone::system())) {
+        pace::keep();
         check_signals()?;
         let id = &info.id;
         let removed = mark == Mark::Remove && !args.dry_run;

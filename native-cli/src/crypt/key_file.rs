@@ -18,8 +18,9 @@ use crate::secret;
 /// # Errors
 /// It cannot be read, or is no key file. No message tells what stands in it.
 pub fn read(file: &mut File, place: &str) -> anyhow::Result<KeyFile> {
-    let text = secret::read(file, place)?;
-    KeyFile::parse(&text).with_context(|| format!("{place} is no key file that can be used"))
+    let unusable = || format!("{place} is no key file that can be used");
+    let text = secret::read(file, place).with_context(unusable)?;
+    KeyFile::parse(&text).with_context(unusable)
 }
 
 /// Opens the key of a file. `passphrase` is called only if there is one.

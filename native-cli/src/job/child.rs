@@ -70,11 +70,20 @@ pub fn run(
     let mut child = command.spawn().context("cannot start pxkit")?;
     lower(&child, nice);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let output = thread::spawn(move || {
-        let mut text = String::new();
-        stdout.map_or(Ok(0), |pipe| pipe.take(MOST).read_to_string(&mut text)).map(|_| text)
-    });
-    let said = thread::spawn(move || listen(stderr, is_shown));
+    let reading = thread::Builder::new()
+        .spawn(move || {
+            let mut text = String::new();
+            stdout.map_or(Ok(0), |pipe| pipe.take(MOST).read_to_string(&mut text)).map(|_| text)
+        })
+        .and_then(|output| Ok((output, thread::Builder::new().spawn(move || listen(stderr, is_shown))?)));
+    let (output, said) = match reading {
+        Ok(threads) => threads,
+        Err(error) => {
+            // It has done nothing yet that its end would leave behind.
+            let _ = child.kill().and_then(|()| child.wait());
+            return Err(error).context("cannot start the threads that read what pxkit says");
+        }
+    };
     let status = wait(&mut child)?;
     let output = output.join().expect("reading does not panic").context("cannot read what pxkit prints")?;
     let said = said.join().expect("reading does not panic").context("cannot read what pxkit says")?;

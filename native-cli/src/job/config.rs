@@ -70,10 +70,10 @@ impl Config {
         Self::parse(&text).with_context(|| format!("in the configuration {file}"))
     }
 
-    /// Gives the backups of all jobs this limit of processor time, whatever they say themselves.
+    /// Gives all jobs this limit of processor time, whatever they say themselves.
     pub fn limit_cpu(&mut self, limit: Cores) {
         for job in &mut self.jobs {
-            job.arguments.retain(|argument| !argument.as_encoded_bytes().starts_with(b"--limit-cpu="));
+            job.arguments.retain(|argument| !is_limit(argument));
             job.arguments.push(format!("--limit-cpu={limit}").into());
         }
     }
@@ -193,6 +193,11 @@ fn job(
     Ok(job)
 }
 
+/// Whether an argument of a backup is that of all steps which limits processor time.
+fn is_limit(argument: &OsString) -> bool {
+    argument.as_encoded_bytes().starts_with(b"--limit-cpu=")
+}
+
 impl Job {
     /// The arguments of the backup, but for how it talks.
     pub fn backup(&self) -> Vec<OsString> {
@@ -208,6 +213,7 @@ impl Job {
     pub fn prune(&self, host: &str) -> Option<Vec<OsString>> {
         let mut all = vec!["prune".into()];
         all.extend(self.repository.arguments.iter().cloned());
+        all.extend(self.arguments.iter().filter(|argument| is_limit(argument)).cloned());
         all.extend(self.keep.iter().cloned());
         let (kind, id) = &self.group;
         all.push(format!("{kind}/{}", id.as_deref().unwrap_or(host)).into());

@@ -89,10 +89,12 @@ fn with_workers<'a, T>(shared: &Shared<'a>, body: impl FnOnce() -> anyhow::Resul
         for _ in 0..shared.options.threads.max(1) {
             match std::thread::Builder::new().spawn_scoped(scope, || shared.work()) {
                 Ok(worker) => workers.push(worker),
-                Err(error) if workers.is_empty() => return Err(error).context("cannot start a thread"),
                 // Fewer do as well.
                 Err(_) => break,
             }
+        }
+        if workers.is_empty() {
+            shared.work_alone();
         }
         let result = body();
         drop(closing);
@@ -102,6 +104,7 @@ fn with_workers<'a, T>(shared: &Shared<'a>, body: impl FnOnce() -> anyhow::Resul
         }
         result
     });
+    shared.advise();
     let error = shared.take_error();
     match (result, error) {
         (Ok(_), Some(error)) => Err(error),
@@ -224,7 +227,7 @@ impl<'s, 'a> Extractor<'s, 'a> {
             return Ok(self.file(entry, dir, name));
         }
         if let Err(error) = self.node(entry, &dir, name) {
-            self.shared.failed(entry.path, error);
+            self.shared.not_made(entry.path, error, false);
         }
         Dir::release(dir, &mut self.writer.applier, self.shared);
         Ok(false)
@@ -284,7 +287,8 @@ impl<'s, 'a> Extractor<'s, 'a> {
                     self.levels[at].state = LevelState::Failed;
                     let names: Vec<&[u8]> =
                         self.levels[1..=at].iter().map(|level| &*level.parent.name).collect();
-                    self.shared.failed(&names.join(&b'/'), error.context("cannot make the directory"));
+                    let error = error.context("cannot make the directory");
+                    self.shared.not_made(&names.join(&b'/'), error, true);
                     Dir::release(dir, &mut self.writer.applier, self.shared);
                     return None;
                 }

@@ -145,7 +145,7 @@ impl<'s, 'a> Writer<'s, 'a> {
 
     fn report(&self, job: &FileJob, result: anyhow::Result<()>) {
         if let Err(error) = result {
-            self.shared.failed(&job.path(), error);
+            self.shared.not_made(&job.path(), error, false);
         }
     }
 

@@ -50,7 +50,11 @@ pub struct Shared<'a> {
     added: Condvar,
     /// A batch was taken or done.
     taken: Condvar,
+    /// No thread could be made for a worker: whoever hands over a batch works on it.
+    is_alone: AtomicBool,
     stop: AtomicBool,
+    /// Something was in the way that an option would replace, and a directory that an option would take.
+    in_the_way: [AtomicBool; 2],
     fatal: Mutex<Option<anyhow::Error>>,
 }
 
@@ -90,7 +94,9 @@ impl<'a> Shared<'a> {
             queue: Mutex::default(),
             added: Condvar::new(),
             taken: Condvar::new(),
+            is_alone: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            in_the_way: Default::default(),
             fatal: Mutex::default(),
         }
     }
@@ -106,6 +112,27 @@ impl<'a> Shared<'a> {
             self.end(error.context(quoted(path)));
         } else {
             self.report.error(format_args!("{}: {error:#}", quoted(path)));
+        }
+    }
+
+    /// As [`Self::failed`], for what stands in the way of a node, or of a directory.
+    pub fn not_made(&self, path: &[u8], error: anyhow::Error, is_directory: bool) {
+        if error.chain().any(|cause| cause.downcast_ref() == Some(&Errno::EXIST)) {
+            self.in_the_way[usize::from(is_directory)].store(true, Ordering::Relaxed);
+        }
+        self.failed(path, error);
+    }
+
+    /// Says, once for all, what could be done about what was in the way.
+    pub fn advise(&self) {
+        let [node, directory] = self.in_the_way.each_ref().map(|flag| flag.load(Ordering::Relaxed));
+        if node {
+            self.report.line("note: what existed is as it was; --overwrite replaces it");
+        }
+        if directory {
+            self.report.line(
+                "note: directories that existed were left out with all below; --allow-existing-dirs takes them",
+            );
         }
     }
 
@@ -179,10 +206,19 @@ impl<'a> Shared<'a> {
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    /// There are no workers.
+    pub fn work_alone(&self) {
+        self.is_alone.store(true, Ordering::Relaxed);
+    }
+
     /// Hands a batch to the workers; waits while they have enough.
     pub fn push(&self, batch: Batch) {
         if batch.files.is_empty() {
             return;
+        }
+        if self.is_alone.load(Ordering::Relaxed) {
+            let mut writer = super::file::Writer::new(self);
+            return batch.files.into_iter().for_each(|job| writer.write(job));
         }
         let mut queue = self.lock();
         let most_chunks = QUEUED_CHUNKS + CHUNK_OF_THREAD * self.options.threads as u64;

@@ -55,8 +55,8 @@ fn runs(mut child: Child) -> bool {
             _ => break,
         }
     }
-    // Its end is taken note of whenever that is.
-    thread::spawn(move || child.wait());
+    // Its end is taken note of whenever that is; without a thread for it when this program ends.
+    let _ = thread::Builder::new().spawn(move || child.wait());
     true
 }
 

@@ -53,7 +53,7 @@ impl Served for LocalTree {
             let Ok(name) = entry.file_name().to_str() else { continue };
             let Some(place) = directory.child(name) else { continue };
             if place == Place::Chunks {
-                listed.push(Listed { name: name.to_owned(), is_directory: true, size: 0 });
+                listed.push(Listed { name: name.to_owned(), is_directory: true, size: Some(0) });
                 continue;
             }
             // One that vanished meanwhile is none.
@@ -66,7 +66,11 @@ impl Served for LocalTree {
             if listed.len() == MOST_LISTED {
                 return Err(io::Error::other(format!("more than {MOST_LISTED} entries")));
             }
-            listed.push(Listed { name: name.to_owned(), is_directory: place.is_directory(), size });
+            listed.push(Listed {
+                name: name.to_owned(),
+                is_directory: place.is_directory(),
+                size: Some(size),
+            });
         }
         listed.sort_unstable();
         Ok(listed)
@@ -106,7 +110,11 @@ mod tests {
 
     fn names(tree: &LocalTree, path: &str) -> Vec<String> {
         let show = |entry: Listed| {
-            if entry.is_directory { entry.name + "/" } else { format!("{} {}", entry.name, entry.size) }
+            if entry.is_directory {
+                entry.name + "/"
+            } else {
+                format!("{} {}", entry.name, entry.size.unwrap())
+            }
         };
         tree.list(&place(path)).unwrap().into_iter().map(show).collect()
     }

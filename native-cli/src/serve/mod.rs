@@ -18,7 +18,7 @@
 //! | the empty one | the page; its files lie beside it |
 //! | `sources.json` | what there is, see [`sources::Sources::to_json`] |
 //! | `f/N` | file N, with `Range` |
-//! | `d/N/list/PATH` | what is in a directory of tree N: a list of `name`, `dir` and `size` |
+//! | `d/N/list/PATH` | what is in a directory of tree N: a list of `name`, `dir` and `size`, which is `null` where it is not known |
 //! | `d/N/file/PATH` | a file of tree N, with `Range` |
 //!
 //! One thread talks to clients, a few others read from disk, so a disk that sleeps holds nobody up who does not read from it.

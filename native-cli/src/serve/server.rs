@@ -1,5 +1,5 @@
 //! A datastore on a server, read by the names that one in a directory has. Nothing but what somebody asks for is fetched, so listings do not
-//! know the sizes of files that the server does not tell: 0 stands for them.
+//! tell the sizes of files that the server does not tell, until they were read.
 //!
 //! Chunks belong to the datastore here, and to a snapshot there: the server hands out only those of indexes that were asked for in the same
 //! session. So the snapshots whose indexes the page read stay open, the last few of them.
@@ -16,7 +16,7 @@ use super::tree::{Content, Listed, Served};
 use crate::codec;
 use crate::remote::{Refused, Remote};
 use crate::source::Memory;
-use crate::store::{Namespace, OpenSnapshot, Repository as _, SnapshotId};
+use crate::store::{FileInfo, Namespace, OpenSnapshot, Repository as _, SnapshotId};
 
 /// Snapshots that stay open.
 const OPEN: usize = 8;
@@ -57,6 +57,15 @@ impl Session {
         Ok(())
     }
 
+    fn is_of(&self, namespace: &Namespace, id: &SnapshotId) -> bool {
+        self.namespace == *namespace && self.snapshot.id() == id
+    }
+
+    /// The size of a file that was read.
+    fn size(&self, name: &str) -> Option<u64> {
+        unpoisoned(&self.files).get(name).map(|bytes| bytes.len() as u64)
+    }
+
     fn has(&self, digest: &Digest) -> bool {
         unpoisoned(&self.chunks).contains(digest)
     }
@@ -79,8 +88,7 @@ impl ServerTree {
 
     /// The session of a snapshot, which is begun if there is none.
     fn session(&self, namespace: &Namespace, id: &SnapshotId) -> anyhow::Result<Arc<Session>> {
-        let is_it = |session: &Session| session.namespace == *namespace && session.snapshot.id() == id;
-        if let Some(session) = self.find(is_it) {
+        if let Some(session) = self.find(|session| session.is_of(namespace, id)) {
             return Ok(session);
         }
         let snapshot = self.remote.open(namespace, id)?;
@@ -99,7 +107,7 @@ impl ServerTree {
     }
 
     fn list_names(&self, directory: &Place) -> anyhow::Result<Vec<Listed>> {
-        let folder = |name: &str| Listed { name: name.to_owned(), is_directory: true, size: 0 };
+        let folder = |name: &str| Listed { name: name.to_owned(), is_directory: true, size: Some(0) };
         let mut listed = match directory {
             Place::Namespace(ns) => {
                 let groups = self.remote.groups(ns)?;
@@ -131,9 +139,10 @@ impl ServerTree {
                     snapshots.iter().map(|info| folder(&info.id.time_text())).collect();
                 let groups = self.remote.groups(ns)?;
                 if let Some(info) = groups.iter().find(|info| info.group == *group) {
-                    let file = |name: &str| Listed { name: name.to_owned(), is_directory: false, size: 0 };
-                    all.push(file("owner"));
-                    all.extend(info.comment.as_ref().map(|_| file("notes")));
+                    let file = |name: &str, size| Listed { name: name.to_owned(), is_directory: false, size };
+                    all.push(file("owner", Some(owner_file(&info.owner).len() as u64)));
+                    // The server tells their first line here.
+                    all.extend(info.comment.as_ref().map(|_| file("notes", None)));
                 }
                 all
             }
@@ -141,16 +150,19 @@ impl ServerTree {
                 let all = self.remote.snapshots(ns, &id.group)?;
                 let info = all.into_iter().find(|info| info.id == *id);
                 let files = info.map(|info| info.files).ok_or_else(|| not_found(directory))?;
-                let size = |name: &str| match files.iter().find(|file| file.name == name) {
+                let session = self.find(|session| session.is_of(ns, id));
+                let size = |file: &FileInfo| {
+                    let read = session.as_ref().and_then(|session| session.size(&file.name));
                     // Of an index it is the size of the archive, which is not that of its file.
-                    Some(file) if name.ends_with(".blob") => {
-                        file.stored.or(file.listed.map(|listed| listed.size)).unwrap_or(0)
-                    }
-                    _ => 0,
+                    let listed = file.listed.filter(|_| file.name.ends_with(".blob"));
+                    read.or(file.stored).or(listed.map(|listed| listed.size))
                 };
-                let file =
-                    |name: &String| Listed { name: name.clone(), is_directory: false, size: size(name) };
-                files.iter().map(|entry| file(&entry.name)).collect()
+                let file = |file: &FileInfo| Listed {
+                    name: file.name.clone(),
+                    is_directory: false,
+                    size: size(file),
+                };
+                files.iter().map(file).collect()
             }
             _ => return Err(not_found(directory)),
         };
@@ -163,7 +175,7 @@ impl ServerTree {
             Place::GroupFile(ns, group, GroupFile::Owner) => {
                 let groups = self.remote.groups(ns)?;
                 let info = groups.into_iter().find(|info| info.group == *group);
-                Ok(format!("{}\n", info.ok_or_else(|| not_found(file))?.owner).into_bytes().into())
+                Ok(owner_file(&info.ok_or_else(|| not_found(file))?.owner).into_bytes().into())
             }
             Place::GroupFile(ns, group, GroupFile::Notes) => {
                 let notes = self.remote.group_notes(ns, group)?;
@@ -198,6 +210,11 @@ impl ServerTree {
 
 fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a datastore in a directory has in the file `owner` of a group.
+fn owner_file(owner: &str) -> String {
+    format!("{owner}\n")
 }
 
 fn not_found(place: &Place) -> anyhow::Error {

@@ -35,8 +35,8 @@ pub struct Listed {
     pub name: String,
     /// Whether it is a directory.
     pub is_directory: bool,
-    /// Bytes of a file; 0 for a directory, and where nobody knows.
-    pub size: u64,
+    /// Bytes of a file, where they are known; 0 for a directory.
+    pub size: Option<u64>,
 }
 
 /// Bytes that can be sent.

@@ -125,6 +125,9 @@ impl FromStr for SnapshotName {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        if split_archive(text).is_some() {
+            return Err(error("snapshot", text, "TYPE/ID/TIME, without the name of an archive"));
+        }
         if text.split('/').count() != 3 {
             let rule = "TYPE/ID/TIME with a time like 2026-11-22T21:15:52Z, or TYPE/ID/latest";
             return Err(error("snapshot", text, rule));

@@ -14,3 +14,4 @@ mod progress;
 mod replace;
 mod run;
 mod select;
+mod threads;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use pxkit_tests::cli::{self, Run};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::{golden, pxkit, skip};
 
@@ -38,6 +39,29 @@ fn a_wrong_payload_file_destroys_nothing() {
     assert_ne!(fs::metadata(out.join("a/one")).unwrap().ino(), before);
     assert_eq!(fs::metadata(scratch.join("other-name")).unwrap().ino(), before);
     assert_eq!(fs::read_dir(out.join("a")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_to_do_about_what_is_in_the_way_is_said_once() {
+    let (replace, enter) = ("--overwrite replaces it", "--allow-existing-dirs takes them");
+    let scratch = Scratch::new();
+    let (path, out) = (scratch.join("a.pxar"), scratch.join("out"));
+    super::create::plant(
+        &scratch.join("src"),
+        &[("one", "1"), ("two", "2"), ("a/three", "3"), ("b/four", "4")],
+    );
+    pxkit!["create", &path, scratch.join("src")].succeeds();
+    let said = |options: &[&str], code: i32| {
+        let mut command = cli::command();
+        command.arg("extract").arg(&path).arg(&out).args(options);
+        let run = Run::of(command).exits(code);
+        [replace, enter].map(|advice| run.err.matches(advice).count())
+    };
+    assert_eq!(said(&[], 0), [0, 0]);
+    assert_eq!(said(&[], 1), [1, 1]);
+    assert_eq!(said(&["--overwrite"], 1), [0, 1]);
+    assert_eq!(said(&["--allow-existing-dirs"], 1), [1, 0]);
+    assert_eq!(said(&["--allow-existing-dirs", "--overwrite"], 0), [0, 0]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use pxkit::report::Outcome;
 use pxkit::source::{ByteSource as _, ChunkReader, ChunkedArchive};
 use pxkit::store::{ArchiveName, OpenSnapshot as _};
 use pxkit_core::blob::CryptMode;
-use pxkit_core::format::{Digest, Header, ItemType, PayloadRef, START_MARKER};
+use pxkit_core::format::{Digest, Header, ItemType, MAX_CHUNK_SIZE, PayloadRef, START_MARKER};
 use pxkit_tests::chunked::Memory;
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::handmade::Maker;
@@ -264,11 +264,9 @@ fn lost_metadata_ends_it_with_what_came_before() {
 
 #[test]
 fn indexes_that_promise_too_much_are_refused() {
-    let mut memory = Memory::default();
-    memory.stream("a.pxar.didx", &Maker::rooted().finish(), || 1000);
     let reader = |memory: Memory| Arc::new(ChunkReader::new(memory.share()));
-    // No chunk is that long; nothing is allocated for it.
-    struct Huge(Memory);
+    // No chunk is that long; nothing is allocated for it, and nobody asks for it.
+    struct Huge(Memory, u64);
     impl std::fmt::Debug for Huge {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             self.0.fmt(f)
@@ -284,7 +282,7 @@ fn indexes_that_promise_too_much_are_refused() {
         fn index(&self, _: &str) -> anyhow::Result<pxkit_core::index::DynamicIndex> {
             let mut file = vec![0; 4096];
             file[..8].copy_from_slice(&[0x1c, 0x91, 0x4e, 0xa5, 0x19, 0xba, 0xb3, 0xcd]);
-            file.extend_from_slice(&(u64::MAX - 1).to_le_bytes());
+            file.extend_from_slice(&self.1.to_le_bytes());
             file.extend_from_slice(&[1; 32]);
             Ok(pxkit_core::index::DynamicIndex::parse(&file)?)
         }
@@ -298,10 +296,17 @@ fn indexes_that_promise_too_much_are_refused() {
             panic!("chunk {digest} was asked for")
         }
     }
-    let huge =
-        ChunkedArchive::open(Arc::new(ChunkReader::new(Arc::new(Huge(memory)))), "a.pxar.didx").unwrap();
-    let error = huge.read_at(&mut [0; 10], u64::MAX / 2).unwrap_err().to_string();
-    assert!(error.contains("16777216"), "{error}");
+    for len in [MAX_CHUNK_SIZE + 1, u64::MAX - 1] {
+        let mut memory = Memory::default();
+        memory.stream("a.pxar.didx", &Maker::rooted().finish(), || 1000);
+        let reader = Arc::new(ChunkReader::new(Arc::new(Huge(memory, len))));
+        let huge = ChunkedArchive::open(reader, "a.pxar.didx").unwrap();
+        assert_eq!(huge.size(), len);
+        huge.will_read(0..len);
+        let error = huge.read_at(&mut [0; 10], len / 2).unwrap_err().to_string();
+        let expected = format!("the index gives it {len} bytes, and no chunk has more than 16777216");
+        assert!(error.contains(&expected), "{error}");
+    }
 
     let mut memory = Memory::default();
     memory.list("a.mpxar.didx", 1, Digest::default(), CryptMode::Encrypt);

@@ -125,6 +125,29 @@ fn names_that_lead_nowhere_are_told() {
 }
 
 #[test]
+fn names_of_more_than_an_archive_are_explained() {
+    for command in ["list", "dump", "layout"] {
+        run(&[command, "host/meta"])
+            .fails(2, &["if it is a group, name an archive: host/meta/latest/NAME.pxar"]);
+        run(&[command, META]).fails(2, &["if it is a snapshot, name an archive", META, "/NAME.pxar"]);
+    }
+    run(&["find", "host/meta", "x"]).fails(2, &["if it is a group"]);
+    run(&["compare", "host/meta", "host/legacy"]).fails(2, &["if it is a group"]);
+    let (scratch, archive) = (Scratch::new(), format!("{META}/root.pxar"));
+    let target = scratch.join("to");
+    run(&["restore", &archive, "root.pxar", target.to_str().unwrap()])
+        .fails(64, &["without the name of an archive"]);
+    run(&["snapshots", "--repository", "/nonexistent/store"])
+        .fails(2, &["there is no datastore /nonexistent/store: no such directory"]);
+    run(&["snapshots", "--repository", scratch.path().to_str().unwrap()])
+        .fails(2, &["it has no directory .chunks"]);
+    let large = scratch.join("large");
+    fs::write(&large, vec![b'x'; 100_000]).unwrap();
+    run(&["list", &archive, "--keyfile", large.to_str().unwrap()])
+        .fails(2, &["is no key file that can be used", "more than 65536 bytes"]);
+}
+
+#[test]
 fn restore_and_extract_do_the_same() {
     let scratch = Scratch::new();
     let [one, two] = ["one", "two"].map(|name| scratch.join(name).to_str().unwrap().to_owned());

@@ -303,7 +303,8 @@ fn r02_servers_are_named_by_parts_and_variables() {
     parts(&mut command);
     assert_eq!(Run::of(command).succeeds().json().len(), 2);
     // What is wrong with a port does not count, nor with a user.
-    let mut command = client.command(&["snapshots", "--port", &client.server.port().to_string(), "--json"]);
+    let mut command =
+        client.command(&["snapshots", "--server-port", &client.server.port().to_string(), "--json"]);
     parts(&mut command);
     command.env("PBS_PORT", "many");
     assert_eq!(Run::of(command).succeeds().json().len(), 2);

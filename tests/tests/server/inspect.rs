@@ -6,7 +6,7 @@ use pxkit::remote::environment::parse_fingerprint;
 use pxkit::remote::{Access, Rate, Remote, Secret};
 use pxkit::secret::SecretText;
 use pxkit::serve::place::Place;
-use pxkit::serve::{Content, LocalTree, Served, ServerTree};
+use pxkit::serve::{Content, Listed, LocalTree, Served, ServerTree};
 use pxkit_tests::pbs::Server;
 
 use crate::commands::Client;
@@ -35,13 +35,19 @@ fn bytes(content: Content) -> Vec<u8> {
 /// Everything that is below a place, directories with their names, files with their bytes.
 fn compare(local: &LocalTree, remote: &ServerTree, path: &str, files: &mut usize) {
     let directory = place(path);
-    let names = |tree: &dyn Served| {
-        let listed = tree.list(&directory).unwrap_or_else(|error| panic!("{path}: {error}"));
-        listed.into_iter().map(|entry| (entry.name, entry.is_directory)).collect::<Vec<_>>()
-    };
-    let here = names(local);
-    assert_eq!(names(remote), here, "{path}");
-    for (name, is_directory) in here {
+    let list = |tree: &dyn Served| tree.list(&directory).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (here, there) = (list(local), list(remote));
+    // What is told of sizes is right, and what a server does not tell is not made up.
+    let told = here
+        .iter()
+        .zip(&there)
+        .map(|(here, there)| Listed { size: there.size.and(here.size), ..here.clone() });
+    assert_eq!(there, told.collect::<Vec<_>>(), "{path}");
+    for entry in &there {
+        let is_told = entry.is_directory || entry.name == "owner" || entry.name.ends_with(".blob");
+        assert_eq!(entry.size.is_some(), is_told, "{path}: {entry:?}");
+    }
+    for Listed { name, is_directory, .. } in here {
         let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         if !is_directory {
             let read = |tree: &dyn Served| tree.open(&place(&path)).map(bytes).expect("readable");
@@ -73,6 +79,9 @@ fn a_server_looks_like_a_directory() {
     compare(&local, &remote, "", &mut files);
     // Two files of three groups, and three of each of the snapshots.
     assert_eq!(files, 2 + 1 + 3 * 3);
+    // Of files that were read it is known how large they are.
+    let snapshot = place("host/a/2020-09-13T12:26:40Z");
+    assert_eq!(remote.list(&snapshot).expect("listed"), local.list(&snapshot).expect("listed"));
     for at in 0..chunks.len() {
         let read = |tree: &dyn Served| tree.open(&chunk(at)).map(bytes).expect("readable");
         assert!(read(&remote) == read(&local));

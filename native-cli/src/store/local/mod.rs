@@ -123,6 +123,9 @@ impl Local {
         match layout.chunks().metadata() {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => bail!("{} is no datastore: .chunks is not a directory", root.display()),
+            Err(error) if disk::is_missing(&error) && !root.exists() => {
+                bail!("there is no datastore {}: no such directory", root.display())
+            }
             Err(error) if disk::is_missing(&error) => {
                 bail!("{} is no datastore: it has no directory .chunks", root.display())
             }

@@ -222,7 +222,9 @@ impl Checked {
             }
         };
         thread::scope(|scope| {
-            let threads: Vec<_> = (1..self.threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
+            // Fewer do as well.
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let threads: Vec<_> = (1..self.threads.min(jobs.len())).map_while(start).collect();
             let mut result = work();
             for thread in threads {
                 let other = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
