@@ -256,6 +256,88 @@ test("what the program serves: an archive, a group, a snapshot; and its policy i
   assert.deepEqual(parts(header), [...parts(inserted), "frame-ancestors 'none'"].sort());
 });
 
+test("what is picked while a served datastore is still listed stays on screen", async (t) => {
+  const dir = await scratch(t);
+  await cp(bundle, dir, { recursive: true });
+  await mkdir(join(dir, "slow/list"), { recursive: true });
+  await writeFile(join(dir, "slow/list/index.html"), JSON.stringify([{ name: ".chunks", dir: true }]));
+  await writeFile(join(dir, "sources.json"), JSON.stringify({ sources: [{ name: "slow store", directory: "slow/", open: [] }] }));
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  const { url } = await serve(t, dir, { hold: (path) => path.startsWith("slow/list") && released });
+  const i = await inspector(t, { url, query: "?served", allow: /404/ });
+  await i.page.locator(".status", { hasText: "slow store" }).waitFor();
+  await i.pickBy(".ways button.first", archive("wide.pxar"));
+  await summary(i.page, "2,001 entries");
+  release();
+  // The datastore is there, and waits to be asked for.
+  await i.page.getByRole("button", { name: "Snapshots" }).waitFor();
+  await summary(i.page, "2,001 entries");
+  assert.equal(await i.page.locator(".chooser").count(), 0);
+  await i.page.getByRole("button", { name: "Snapshots" }).click();
+  await i.page.locator(".chooser", { hasText: "slow store" }).waitFor();
+});
+
+test("files of a picker that was opened before something else came are taken", async (t) => {
+  const i = await start(t);
+  const [chooser] = await Promise.all([i.page.waitForEvent("filechooser"), i.page.locator(".ways button.first").click()]);
+  await i.pick(".pick-folder", store);
+  await i.page.locator(".chooser").waitFor();
+  await chooser.setFiles(archive("wide.pxar"));
+  await summary(i.page, "2,001 entries");
+});
+
+test("a split archive in a datastore is one thing, and its payload's index a second way to it", async (t) => {
+  const i = await start(t);
+  await i.pick(".pick-folder", store);
+  await i.page.getByText("host/meta", { exact: true }).click();
+  const snapshot = i.page.locator(".snapshot").first();
+  await snapshot.waitFor();
+  const names = await snapshot.locator("li > :first-child").allInnerTexts();
+  assert.deepEqual(names.filter((name) => name.includes("pxar")), ["tree.mpxar + tree.ppxar"]);
+  await snapshot.getByRole("button", { name: "payload index" }).click();
+  await i.page.locator("#view-chunks [data-row]").first().waitFor();
+  await summary(i.page, "134 entries");
+});
+
+test("the keyboard goes to what was opened", async (t) => {
+  const i = await start(t);
+  const within = (selector) => i.page.waitForFunction((selector) => document.activeElement?.closest(selector), selector);
+  await i.pick(".pick-folder", store);
+  await choose(i.page, "host/meta");
+  await within("#view-files .list");
+  // By keys alone: another snapshot, opened over the first one in another view.
+  await i.page.keyboard.press("3");
+  await i.page.locator("#view-chunks").waitFor();
+  await i.page.getByRole("button", { name: "Snapshots" }).focus();
+  await i.page.keyboard.press("Enter");
+  const other = i.page.locator(".snapshot").nth(1).locator(".jump").first();
+  await other.focus();
+  await i.page.keyboard.press("Enter");
+  await i.page.locator(".chooser").waitFor({ state: "detached" });
+  await within("#view-chunks, main");
+  await i.page.keyboard.press("1");
+  await i.page.keyboard.press("ArrowDown");
+  await i.page.locator("#view-files .row.current").waitFor();
+});
+
+test("an address that cannot be opened: where, and what is wrong there", async (t) => {
+  const dir = await scratch(t);
+  await cp(archive("wide.pxar"), join(dir, "wide.pxar"));
+  const banner = async (url) => {
+    const i = await start(t, { query: `?url=${encodeURIComponent(`${url}?token=secret`)}`, allow: /./ });
+    const text = await i.page.locator(".banner.bad").innerText();
+    const { host, pathname } = new URL(url);
+    assert.ok(text.includes(`${host}${pathname}`) && !text.includes("secret"), text);
+    return text;
+  };
+  const closed = await serve(t, dir);
+  assert.match(await banner(new URL("wide.pxar", closed.url).href), /CORS/);
+  const open = await serve(t, dir, { cors: true });
+  assert.match(await banner(new URL("folder/missing.pxar", open.url).href), /nothing at .*404/);
+  assert.match(await banner("http://127.0.0.1:9/wide.pxar"), /no server can be reached/);
+});
+
 test("what is no archive gets a sentence", async (t) => {
   const dir = await scratch(t);
   const i = await start(t);

@@ -39,8 +39,8 @@ test("from drop to the complete tree, and what is read and held", { timeout: 600
     const i = await inspector(t, { url });
     const { page } = i;
     views.push(await i.mark("pxkit-view"));
-    await page.locator(".pick-files").waitFor({ state: "attached" });
-    await page.waitForFunction(() => document.querySelector(".pick-files"));
+    await page.locator(".pick-files:enabled").waitFor({ state: "attached" });
+    await page.waitForFunction(() => document.querySelector(".pick-files:enabled"));
     const read = await i.countReads();
     const starting = await i.longTasks();
     await i.forgetLongTasks();
@@ -93,7 +93,7 @@ test("tasks of the page's thread while it starts and an archive is loaded", { ti
   for (let round = 0; round < ROUNDS; round++) {
     const { found, opened } = await tasks(t, { url }, ["test-drops"], async (i) => {
       await i.mark("pxkit-view");
-      await i.page.locator(".pick-files").waitFor({ state: "attached" });
+      await i.page.locator(".pick-files:enabled").waitFor({ state: "attached" });
       await i.worker();
       await i.page.waitForTimeout(300);
       await i.page.evaluate(() => performance.mark("test-drops"));

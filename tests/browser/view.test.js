@@ -18,7 +18,7 @@ async function start(t, options) {
 /** The inspector with files open and rows on screen. */
 async function opened(t, files, options) {
   const app = await start(t, options);
-  await app.page.locator(".pick-files").waitFor({ state: "attached" });
+  await app.page.locator(".pick-files:enabled").waitFor({ state: "attached" });
   await app.pick(".pick-files", files);
   await app.page.locator("#view-files [data-row]").first().waitFor();
   return app;

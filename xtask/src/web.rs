@@ -1,6 +1,7 @@
 //! `cargo xtask web`: the inspector as static files, ready to be hosted anywhere.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -73,6 +74,7 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
         for dir in [&staged, &staged.join("static")] {
             make_lean(dir)?;
         }
+        number_imports(&staged)?;
     }
     let index = web.join("index.html");
     let text = fs::read_to_string(&index).with_context(|| format!("cannot read {}", index.display()))?;
@@ -123,6 +125,41 @@ fn lean_style(css: &str) -> String {
         bare.push_str(piece.split_once("*/").map_or("", |(_, rest)| rest));
     }
     bare.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
+/// What functions are called that the script gives the module.
+const IMPORT: &[u8] = b"__wbg_";
+/// Digits of the hash at the end of such a name.
+const HASH: usize = 16;
+
+/// Puts numbers, which compress, where names of imports have hashes, which do not. As many digits, so that nothing in the module moves.
+fn number_imports(dir: &Path) -> Result<()> {
+    let mut numbers = HashMap::new();
+    for name in [format!("{PROGRAM}.js"), format!("{PROGRAM}_bg.wasm")] {
+        let file = dir.join(name);
+        let mut bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        with_numbers(&mut bytes, &mut numbers);
+        fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Names that were seen before keep their numbers.
+fn with_numbers(bytes: &mut [u8], numbers: &mut HashMap<Vec<u8>, usize>) {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(IMPORT.len()).position(|window| window == IMPORT) {
+        let start = at + found;
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$".contains(byte);
+        at = start + bytes[start..].iter().take_while(|byte| is_name(byte)).count();
+        let name = &mut bytes[start..at];
+        let Some((_, [b'_', hash @ ..])) = name.split_last_chunk::<{ HASH + 1 }>() else { continue };
+        if hash.iter().all(u8::is_ascii_hexdigit) {
+            let next = numbers.len();
+            let number = *numbers.entry(name.to_vec()).or_insert(next);
+            let end = name.len();
+            name[end - HASH..].copy_from_slice(format!("{number:0HASH$x}").as_bytes());
+        }
+    }
 }
 
 /// The page of the release: without what is for trunk, and with references that change when the files do, so that no cache mixes versions.
@@ -207,12 +244,26 @@ pub fn trunk(subcommand: &str, options: &[std::ffi::OsString]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{lean_script, lean_style};
+    use std::collections::HashMap;
+
+    use super::{lean_script, lean_style, with_numbers};
 
     #[test]
     fn stylesheets_keep_what_they_say() {
         let css = "/* all */\n:root {\n    --a: 1; /* one\n    and more */\n\n    --b: \"x  y\";\n}\n";
         assert_eq!(lean_style(css), ":root {\n--a: 1;\n--b: \"x  y\";\n}\n");
+    }
+
+    #[test]
+    fn imports_have_the_same_numbers_in_script_and_module() {
+        let mut numbers = HashMap::new();
+        let mut script = *b"__wbg_new_0123456789abcdef(__wbg_new_fedcba9876543210, __wbg_new_0123456789abcdef, __wbg_set, __wbindgen_x_0123456789abcdef)";
+        with_numbers(&mut script, &mut numbers);
+        let expected = "__wbg_new_0000000000000000(__wbg_new_0000000000000001, __wbg_new_0000000000000000, __wbg_set, __wbindgen_x_0123456789abcdef)";
+        assert_eq!(String::from_utf8_lossy(&script), expected);
+        let mut module = *b"\0\x1a__wbg_new_fedcba9876543210\0\xff__wbg_new_0123456789abcdef";
+        with_numbers(&mut module, &mut numbers);
+        assert_eq!(module, *b"\0\x1a__wbg_new_0000000000000001\0\xff__wbg_new_0000000000000000");
     }
 
     #[test]

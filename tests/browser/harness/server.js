@@ -28,12 +28,13 @@ function upgrade(request, socket) {
  * Serves a folder on 127.0.0.1 until the test ends.
  *
  * Options: `prefix`, the path under which it appears (default `/`); `ranges`, whether it answers requests for ranges (default true);
- * `cors`, whether pages of other origins may read (default false); `types`, of files by extension, instead of the right ones.
+ * `cors`, whether pages of other origins may read (default false); `types`, of files by extension, instead of the right ones; `hold(path)`, a promise
+ * that an answer waits for.
  *
  * Returns `url` (with a slash at the end), `requests` (`{method, path, range, status, bytes}` of each, in their order), `bytes(path)`, how many
  * bytes of a file went out, and `connections()`, how many there were, whatever for.
  */
-export async function serve(t, dir, { prefix = "/", ranges = true, cors = false, types = {} } = {}) {
+export async function serve(t, dir, { prefix = "/", ranges = true, cors = false, types = {}, hold = null } = {}) {
   const requests = [];
   const sockets = new Set();
   const server = createServer(async (request, response) => {
@@ -59,6 +60,7 @@ export async function serve(t, dir, { prefix = "/", ranges = true, cors = false,
     const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
     const name = path.startsWith(prefix) ? normalize(`/${path.slice(prefix.length)}`) : null;
     entry.path = name?.slice(1) ?? path;
+    await hold?.(entry.path);
     const file = name && join(dir, name.endsWith("/") ? `${name}index.html` : name);
     const info = file && (await stat(file).catch(() => null));
     if (!info?.isFile()) return void response.writeHead(404).end();

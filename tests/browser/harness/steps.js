@@ -14,7 +14,7 @@ export const newest = "host/meta/2026-11-22T21:15:58Z";
 export async function start(t, options) {
   const { url } = await serve(t, bundle);
   const i = await inspector(t, { url, ...options });
-  if (!options?.query?.includes("url=")) await i.page.locator(".pick-files").waitFor({ state: "attached" });
+  if (!options?.query?.includes("url=")) await i.page.locator(".pick-files:enabled").waitFor({ state: "attached" });
   return i;
 }
 

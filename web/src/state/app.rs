@@ -98,7 +98,7 @@ impl App {
         let listener = app.0.history.listen(move |link| {
             going.send(Message::Go(link));
             let stores: Vec<u32> = going.state().workspace.stores.iter().map(|store| store.id).collect();
-            going.open_wanted(&stores);
+            going.open_wanted(&stores, going.number());
         });
         *app.0._popstate.borrow_mut() = Some(listener);
         app
@@ -150,7 +150,8 @@ impl App {
         Callback::from(move |event| app.send(message(event)))
     }
 
-    fn number(&self) -> u32 {
+    /// A number that is larger than those before.
+    pub fn number(&self) -> u32 {
         let number = self.0.next.get();
         self.0.next.set(number.wrapping_add(1));
         number
@@ -172,8 +173,9 @@ impl App {
         }
     }
 
-    /// Opens things, and remembers them for another worker.
-    pub fn open(&self, items: Vec<open::Item>, handles: Vec<JsValue>) {
+    /// Opens things, and remembers them for another worker. `order` is a number from when they were asked for: of several openings the one that was
+    /// asked for last is shown, whenever it ends.
+    pub fn open(&self, items: Vec<open::Item>, handles: Vec<JsValue>, order: u32) {
         if items.is_empty() {
             return;
         }
@@ -181,21 +183,25 @@ impl App {
             [one] => format!("opening {}", name(one)),
             many => format!("opening {} things", many.len()),
         };
-        self.open_request(what, Request::Open(open::Open { items }), handles);
+        self.open_request(what, Request::Open(open::Open { items }), handles, order);
     }
 
     /// Opens an archive of a snapshot of an open datastore.
     pub fn open_snapshot(&self, store: u32, snapshot: open::SnapshotRef) {
+        self.open_archive(store, snapshot, self.number());
+    }
+
+    fn open_archive(&self, store: u32, snapshot: open::SnapshotRef, order: u32) {
         if let Some(doc) = self.state().workspace.of_snapshot(Some(store), &snapshot) {
             self.send(Message::Panel(super::Panel::None));
             return self.send(Message::Activate(doc));
         }
         let what = format!("opening {}", snapshot.snapshot);
         let request = Request::OpenSnapshot(open::OpenSnapshot { store, snapshot });
-        self.open_request(what, request, Vec::new());
+        self.open_request(what, request, Vec::new(), order);
     }
 
-    fn open_request(&self, what: String, request: Request, handles: Vec<JsValue>) {
+    fn open_request(&self, what: String, request: Request, handles: Vec<JsValue>, order: u32) {
         let given = (request.clone(), handles.clone());
         self.job(what, request, handles, move |app, answer| match answer {
             Ok((Reply::Opened(opened), _)) => {
@@ -204,11 +210,11 @@ impl App {
                 }
                 let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
                 let key = opened.keys.last().map(|key| format!("The key {} was taken.", key.fingerprint));
-                app.send(Message::Opened(opened));
+                app.send(Message::Opened(opened, order));
                 if let Some(key) = key {
                     app.say(key);
                 }
-                app.open_wanted(&stores);
+                app.open_wanted(&stores, order);
             }
             Ok(_) => {}
             Err(problem) => app.complain(problem),
@@ -216,19 +222,20 @@ impl App {
     }
 
     /// Opens the snapshot that an address named and that is not open yet, in one of these stores.
-    fn open_wanted(&self, stores: &[u32]) {
+    fn open_wanted(&self, stores: &[u32], order: u32) {
         let Some((store, snapshot)) = self.state().wanted.clone() else { return };
         // Numbers are given in the order of opening: the one of the address may be that of another one now.
         let same = store.and_then(|store| stores.iter().find(|it| **it == store));
         if let Some(&store) = same.or(stores.first()) {
-            self.open_snapshot(store, snapshot);
+            self.open_archive(store, snapshot, order);
         }
     }
 
     /// Says what went wrong, unless it was taken back.
     pub fn complain(&self, problem: Problem) {
         if problem.kind != ProblemKind::Cancelled {
-            self.send(Message::Opened(open::Opened { problems: vec![problem], ..open::Opened::default() }));
+            let opened = open::Opened { problems: vec![problem], ..open::Opened::default() };
+            self.send(Message::Opened(opened, self.number()));
         }
     }
 
@@ -288,12 +295,13 @@ impl App {
         self.0.client.start();
         self.send(Message::Go(link));
         if again {
+            let order = self.number();
             for (request, handles) in given {
                 let what = match &request {
                     Request::Open(open) => open.items.first().map_or_else(String::new, name),
                     _ => "a snapshot".to_owned(),
                 };
-                self.open_request(format!("opening {what} again"), request, handles);
+                self.open_request(format!("opening {what} again"), request, handles, order);
             }
         }
     }

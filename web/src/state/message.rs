@@ -27,8 +27,8 @@ pub enum Trace {
 pub enum Message {
     /// The worker started or died.
     Worker(Worker),
-    /// Opening came to an end.
-    Opened(Opened),
+    /// Opening came to an end; it was asked for as the one of this number.
+    Opened(Opened, u32),
     /// More is known of a document.
     Document(Document),
     /// The group that is chosen in a datastore at first.
@@ -86,7 +86,7 @@ impl State {
     pub fn take(&mut self, message: Message) -> Trace {
         match message {
             Message::Worker(worker) => self.worker = worker,
-            Message::Opened(opened) => return self.opened(opened),
+            Message::Opened(opened, order) => return self.opened(opened, order),
             Message::Document(document) => {
                 // A report may overtake the answer to the request that opened it; until then it is nobody's.
                 if self.workspace.get(document.id).is_some() {
@@ -185,13 +185,23 @@ impl State {
         Trace::None
     }
 
-    fn opened(&mut self, opened: Opened) -> Trace {
+    fn opened(&mut self, opened: Opened, order: u32) -> Trace {
         let before = self.place.doc.filter(|doc| self.workspace.get(*doc).is_some());
         let new: Vec<DocId> = opened.documents.iter().map(|document| document.id).collect();
         let is_new = |doc: &DocId| self.workspace.get(*doc).is_none();
         let first_new = new.iter().copied().find(is_new);
         let store = opened.stores.first().map(|store| store.id);
         self.workspace.add(opened);
+        // What was asked for later and is there already stays on screen.
+        if order < self.shown
+            && let Some(shown) = before
+        {
+            first_new.into_iter().for_each(|doc| self.offer_comparison(doc, shown));
+            return Trace::None;
+        }
+        if store.is_some() || !new.is_empty() {
+            self.shown = order;
+        }
 
         let wanted =
             self.wanted.as_ref().and_then(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));

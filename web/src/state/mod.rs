@@ -176,6 +176,8 @@ pub struct State {
     pub workspace: Workspace,
     /// Where the person is.
     pub place: Place,
+    /// Number of the opening whose outcome was shown last: later ones have larger numbers.
+    pub shown: u32,
     /// The archive of a snapshot that an address named and that is not open yet.
     pub wanted: Option<(Option<u32>, SnapshotRef)>,
     /// The group that a datastore is to be opened at: its namespace and its name.

@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::{
     ProblemKind, Stream,
     files::{Filter, Sort, Syntax},
-    open::{Document, Kind, Opened, State as Stage},
+    open::{Document, Kind, Opened, State as Stage, StoreInfo},
 };
 
 fn document(id: DocId, snapshot: Option<&str>) -> Document {
@@ -35,7 +35,11 @@ fn document(id: DocId, snapshot: Option<&str>) -> Document {
 }
 
 fn open(state: &mut State, documents: Vec<Document>) -> Trace {
-    state.take(Message::Opened(Opened { documents, ..Opened::default() }))
+    open_as(state, state.shown + 1, documents)
+}
+
+fn open_as(state: &mut State, order: u32, documents: Vec<Document>) -> Trace {
+    state.take(Message::Opened(Opened { documents, ..Opened::default() }, order))
 }
 
 fn everywhere() -> Vec<Place> {
@@ -150,6 +154,36 @@ fn a_second_archive_offers_a_comparison_with_the_older_first() {
     assert_eq!((state.place.doc, state.place.older, state.place.tab), (Some(1), Some(2), Tab::Compare));
     state.take(Message::Closed(1));
     assert_eq!((state.place.doc, state.notice), (Some(2), None));
+}
+
+#[test]
+fn what_was_asked_for_last_is_shown_whenever_it_comes() {
+    let mut state = State::default();
+    open_as(&mut state, 2, vec![document(2, None)]);
+    assert_eq!(open_as(&mut state, 1, vec![document(1, None)]), Trace::None);
+    assert_eq!((state.place.doc, state.workspace.documents.len()), (Some(2), 2));
+    assert_eq!(state.notice.as_ref().and_then(|notice| notice.compare), Some((1, 2)));
+    // A datastore that was asked for earlier does not cover it, nor does the snapshot that an address named.
+    let info = StoreInfo { id: 1, name: "s".to_owned(), namespaces: Vec::new(), groups: Vec::new() };
+    let store = |order| Message::Opened(Opened { stores: vec![info.clone()], ..Opened::default() }, order);
+    state.take(store(1));
+    assert_eq!((state.panel, state.workspace.stores.len()), (Panel::None, 1));
+    let mut wanted = state.clone();
+    wanted.wanted = Some((None, document(3, Some("host/a/b")).snapshot.unwrap()));
+    open_as(&mut wanted, 1, vec![document(3, Some("host/a/b"))]);
+    assert_eq!(wanted.place.doc, Some(2));
+    // What failed is not shown, so what came before may still be.
+    let mut failed = State::default();
+    open_as(&mut failed, 5, Vec::new());
+    open_as(&mut failed, 4, vec![document(1, None)]);
+    assert_eq!(failed.place.doc, Some(1));
+    // The same from nowhere, and when it was asked for later.
+    state.take(Message::Closed(2));
+    state.take(Message::Closed(1));
+    state.take(store(1));
+    assert_eq!(state.panel, Panel::Store(1));
+    open_as(&mut state, 3, vec![document(4, None)]);
+    assert_eq!((state.panel, state.place.doc), (Panel::None, Some(4)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::{
     },
     reply,
     state::{
+        Message, Tab,
         app::{use_app, use_document, use_reply, use_slice},
         client::reason,
         text,
@@ -170,18 +171,48 @@ fn Snapshot(props: &SnapshotProps) -> Html {
     let time = snapshot.name.rsplit('/').next().unwrap_or_default();
     let seconds = js_sys::Date::parse(time) / 1000.0;
     let here = seconds.is_finite().then(|| local(seconds as i64));
-    let open = |file: &SnapshotFile| {
+    let open = |file: &SnapshotFile, tab: Option<Tab>| {
         let (app, store) = (app.clone(), props.store);
         let wanted = SnapshotRef {
             namespace: props.namespace.clone(),
             snapshot: snapshot.name.clone(),
             archive: Some(file.name.clone()),
         };
-        Callback::from(move |_: MouseEvent| app.open_snapshot(store, wanted.clone()))
+        Callback::from(move |_: MouseEvent| {
+            tab.into_iter().for_each(|tab| app.send(Message::Tab(tab)));
+            app.open_snapshot(store, wanted.clone());
+        })
     };
-    // What one opens as a rule stands before the half that goes with it.
-    let mut files: Vec<_> = snapshot.files.iter().collect();
-    files.sort_by_key(|file| file.name.contains(".ppxar"));
+    let line = |file: &SnapshotFile| {
+        let payload = payload_of(&snapshot.files, file);
+        let (text, bytes) = match payload {
+            Some(payload) => {
+                (format!("{} + {}", stream(&file.name), stream(&payload.name)), file.size + payload.size)
+            }
+            None => (file.name.clone(), file.size),
+        };
+        let crypt = match file.crypt.as_str() {
+            "encrypt" => Some("encrypted"),
+            "sign-only" => Some("signed"),
+            _ => None,
+        };
+        html! {
+            <li key={file.name.clone()}>
+                if file.opens {
+                    <button type="button" class="jump mono" onclick={open(file, None)}>{ text }</button>
+                } else {
+                    <span class="mono muted">{ text }</span>
+                }
+                { for crypt.map(|crypt| html! { <span class="tag">{ crypt }</span> }) }
+                { for payload.filter(|payload| payload.opens).map(|payload| html! {
+                    <button type="button" class="jump muted" title={format!("{}: the chunks of the contents", payload.name)}
+                        onclick={open(file, Some(Tab::Chunks))}>{ "payload index" }</button>
+                }) }
+                <Size {bytes} />
+            </li>
+        }
+    };
+    let halves: Vec<_> = snapshot.files.iter().filter_map(|file| payload_of(&snapshot.files, file)).collect();
     html! {
         <li class="snapshot">
             <header>
@@ -193,27 +224,21 @@ fn Snapshot(props: &SnapshotProps) -> Html {
             </header>
             if let Some(problem) = &snapshot.problem { <Trouble problem={problem.clone()} /> }
             <ul>
-                { for files.into_iter().map(|file| {
-                    let crypt = match file.crypt.as_str() {
-                        "encrypt" => Some("encrypted"),
-                        "sign-only" => Some("signed"),
-                        _ => None,
-                    };
-                    html! {
-                        <li key={file.name.clone()}>
-                            if file.opens {
-                                <button type="button" class="jump mono" onclick={open(file)}>{ &file.name }</button>
-                            } else {
-                                <span class="mono muted">{ &file.name }</span>
-                            }
-                            { for crypt.map(|crypt| html! { <span class="tag">{ crypt }</span> }) }
-                            <Size bytes={file.size} />
-                        </li>
-                    }
-                }) }
+                { for snapshot.files.iter().filter(|file| !halves.contains(file)).map(line) }
             </ul>
         </li>
     }
+}
+
+/// The payload that belongs to metadata: the two are one archive.
+fn payload_of<'a>(files: &'a [SnapshotFile], metadata: &SnapshotFile) -> Option<&'a SnapshotFile> {
+    let name = format!("{}.ppxar.didx", metadata.name.strip_suffix(".mpxar.didx")?);
+    files.iter().find(|file| file.name == name)
+}
+
+/// The name of a stream, by that of its index.
+fn stream(index: &str) -> &str {
+    index.strip_suffix(".didx").unwrap_or(index)
 }
 
 #[derive(Properties, PartialEq)]

@@ -140,10 +140,11 @@ fn open_older(app: &App, store: u32, snapshot: SnapshotRef, newer: DocId) {
     }
     let what = format!("opening {}", snapshot.snapshot);
     let request = Request::OpenSnapshot(crate::protocol::open::OpenSnapshot { store, snapshot });
+    let order = app.number();
     app.job(what, request, Vec::new(), move |app, answer| match answer {
         Ok((Reply::Opened(opened), _)) => {
             let older = opened.documents.first().map(|document| document.id);
-            app.send(Message::Opened(opened));
+            app.send(Message::Opened(opened, order));
             if let Some(older) = older {
                 app.send(Message::Compare(older, newer));
             }

@@ -16,7 +16,7 @@ pub fn use_drop() -> bool {
     let app = use_app();
     let above = use_state_eq(|| false);
     {
-        let above = above.setter();
+        let (above, picks) = (above.setter(), app.clone());
         use_effect_with((), move |()| {
             let listen = |name: &'static str, act: Box<dyn Fn(&DragEvent)>| {
                 let options = EventListenerOptions::enable_prevent_default();
@@ -57,6 +57,8 @@ pub fn use_drop() -> bool {
                     }
                 }),
             );
+            // What is picked is taken from now on, too.
+            gather::listen(&picks);
             move || drop((over, drop_))
         });
     }

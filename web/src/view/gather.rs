@@ -1,13 +1,15 @@
 //! What a person gives: files and folders that are dropped or picked, addresses, what the page's own server offers. Made into things that the
 //! worker can open.
 
+use gloo::events::EventListener;
 use js_sys::{Array, Function, Promise, Reflect};
 use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     Blob, DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemDirectoryHandle,
-    FileSystemDirectoryReader, FileSystemEntry, FileSystemFileEntry, FileSystemFileHandle, Response, Url,
+    FileSystemDirectoryReader, FileSystemEntry, FileSystemFileEntry, FileSystemFileHandle, HtmlInputElement,
+    Response, Url,
 };
 
 use crate::{
@@ -25,13 +27,19 @@ const MOST_FILES: usize = 500_000;
 const PARTS: [&str; 4] = ["ct", "host", "ns", "vm"];
 
 /// Things to be opened, with the browser's objects that they name.
-#[derive(Default)]
 pub struct Gathered {
     items: Vec<Item>,
     handles: Vec<JsValue>,
+    /// From when they were asked for, see [`App::open`].
+    order: u32,
 }
 
 impl Gathered {
+    /// Nothing yet.
+    fn new(app: &App) -> Self {
+        Self { items: Vec::new(), handles: Vec::new(), order: app.number() }
+    }
+
     fn file(&mut self, file: File, path: String) {
         let handle = self.handles.len() as u32;
         self.items.push(Item::File { handle, path });
@@ -53,7 +61,7 @@ impl Gathered {
 
     /// Opens them.
     pub fn open(self, app: &App) {
-        app.open(self.items, self.handles);
+        app.open(self.items, self.handles, self.order);
     }
 }
 
@@ -76,9 +84,8 @@ pub fn dropped(app: &App, data: &DataTransfer) {
         }
         return;
     }
-    let app = app.clone();
+    let (app, mut gathered) = (app.clone(), Gathered::new(app));
     spawn_local(async move {
-        let mut gathered = Gathered::default();
         for (handle, entry, file) in waiting {
             if let Err(error) = take(&app, &mut gathered, handle, entry, file).await {
                 app.complain(unreadable(&error));
@@ -208,9 +215,43 @@ async fn file_of(entry: &FileSystemFileEntry) -> Result<File, JsValue> {
     promise(|resolve, reject| file.call2(entry, resolve, reject).map(drop)).await?.dyn_into()
 }
 
-/// Takes what was picked.
-pub fn picked(app: &App, files: &FileList) {
-    let mut gathered = Gathered::default();
+/// The browser's fields for files and for folders, which nobody sees. They are there as long as the page: what is picked in one that has gone meanwhile,
+/// since something else opened, would be lost.
+const PICKERS: [&str; 2] = [".pick-files", ".pick-folder"];
+
+/// Listens to what is picked, as long as the page is there; until then nothing can be.
+pub fn listen(app: &App) {
+    for picker in PICKERS.iter().filter_map(|picker| field(picker)) {
+        let (app, input) = (app.clone(), picker.clone());
+        let picked = move |_: &_| {
+            if let Some(files) = input.files() {
+                take_picked(&app, &files);
+            }
+            input.set_value("");
+        };
+        EventListener::new(&picker, "change", picked).forget();
+        picker.set_disabled(false);
+    }
+}
+
+fn field(picker: &str) -> Option<HtmlInputElement> {
+    gloo::utils::document().query_selector(picker).ok().flatten()?.dyn_into().ok()
+}
+
+/// Lets files be picked.
+pub fn pick_files() {
+    field(PICKERS[0]).iter().for_each(|field| field.click());
+}
+
+/// Lets a folder be picked, if the browser can in its own way, which reads nothing of it in advance.
+pub fn pick_folder(app: &App) {
+    if !pick_directory(app) {
+        field(PICKERS[1]).iter().for_each(|field| field.click());
+    }
+}
+
+fn take_picked(app: &App, files: &FileList) {
+    let mut gathered = Gathered::new(app);
     for at in 0..files.length() {
         let Some(file) = files.get(at) else { continue };
         let below = Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
@@ -220,8 +261,8 @@ pub fn picked(app: &App, files: &FileList) {
     gathered.open(app);
 }
 
-/// The browser's own way to pick a folder, which reads nothing of it in advance; `false` if it has none.
-pub fn pick_directory(app: &App) -> bool {
+/// The browser's own way to pick a folder; `false` if it has none.
+fn pick_directory(app: &App) -> bool {
     let window = gloo::utils::window();
     let Some(pick) = method(&window, "showDirectoryPicker") else { return false };
     let Some(promise) = pick.call0(&window).ok().and_then(|promise| promise.dyn_into::<Promise>().ok())
@@ -232,7 +273,7 @@ pub fn pick_directory(app: &App) -> bool {
     spawn_local(async move {
         // Whoever changed his mind gets no error.
         if let Ok(Ok(directory)) = JsFuture::from(promise).await.map(JsCast::dyn_into) {
-            let mut gathered = Gathered::default();
+            let mut gathered = Gathered::new(&app);
             gathered.directory(directory, Vec::new());
             gathered.open(&app);
         }
@@ -258,7 +299,7 @@ pub fn address(app: &App, typed: &str) {
     let allowed = location.origin().is_ok_and(|own| own == url.origin())
         || addresses().iter().any(|known| Url::new(known).is_ok_and(|known| known.origin() == url.origin()));
     if allowed {
-        return app.open(vec![Item::Url { url: url.href() }], Vec::new());
+        return app.open(vec![Item::Url { url: url.href() }], Vec::new(), app.number());
     }
     let search = location.search().unwrap_or_default();
     let mut parts: Vec<String> =
@@ -283,7 +324,8 @@ fn base() -> String {
 /// Opens what the page's address names: `?url=…`, and `?served` for what the server of the page offers.
 pub fn at_start(app: &App) {
     let urls: Vec<Item> = addresses().into_iter().map(|url| Item::Url { url }).collect();
-    app.open(urls, Vec::new());
+    let order = app.number();
+    app.open(urls, Vec::new(), order);
     let search = gloo::utils::window().location().search().unwrap_or_default();
     if search.trim_start_matches('?').split('&').any(|part| part == "served" || part.starts_with("served=")) {
         let app = app.clone();
@@ -291,7 +333,7 @@ pub fn at_start(app: &App) {
             match served().await {
                 Ok((items, group)) => {
                     app.send(Message::WantedGroup(group));
-                    app.open(items, Vec::new());
+                    app.open(items, Vec::new(), order);
                 }
                 Err(error) => app.complain(Problem {
                     kind: ProblemKind::Read,
@@ -308,7 +350,7 @@ pub fn at_start(app: &App) {
 async fn served() -> Result<(Vec<Item>, Option<(String, String)>), String> {
     let text = fetch_text("sources.json").await.map_err(|error| reason(&error))?;
     let malformed = || "something is missing in it".to_owned();
-    let offers: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let offers: Value = serde_json::from_slice(text.as_bytes()).map_err(|error| error.to_string())?;
     let absolute =
         |url: &str| Url::new_with_base(url, &base()).map(|url| url.href()).map_err(|error| reason(&error));
     let text_of = |object: &Value, field: &str| object[field].as_str().map(str::to_owned);
@@ -357,10 +399,10 @@ async fn fetch_text(url: &str) -> Result<String, JsValue> {
 
 /// Opens a sample: its files are fetched and then given as if they were dropped.
 pub fn sample(app: &App, name: &'static str) {
-    let app = app.clone();
+    let (app, mut gathered) = (app.clone(), Gathered::new(app));
     spawn_local(async move {
-        match fetch_sample(&app, name).await {
-            Ok(gathered) => {
+        match fetch_sample(&app, &mut gathered, name).await {
+            Ok(()) => {
                 app.send(Message::Notice(None));
                 gathered.open(&app);
             }
@@ -374,15 +416,15 @@ pub fn sample(app: &App, name: &'static str) {
     });
 }
 
-async fn fetch_sample(app: &App, name: &str) -> Result<Gathered, JsValue> {
+async fn fetch_sample(app: &App, gathered: &mut Gathered, name: &str) -> Result<(), JsValue> {
     let text = fetch_text(&format!("static/samples/{name}.json")).await?;
-    let sample: Value = serde_json::from_str(&text).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    let sample = serde_json::from_slice(text.as_bytes());
+    let sample: Value = sample.map_err(|error| JsValue::from_str(&error.to_string()))?;
     // The folder below the samples; where each file is in it, and the path under which it is given.
     let (folder, files) = (sample["folder"].as_str(), sample["files"].as_array());
     let (Some(folder), Some(files)) = (folder, files) else {
         return Err(JsValue::from_str("its list of files is malformed"));
     };
-    let mut gathered = Gathered::default();
     let total = files.len();
     for (at, some) in files.chunks(8).enumerate() {
         app.send(Message::Notice(Some(Notice {
@@ -405,7 +447,7 @@ async fn fetch_sample(app: &App, name: &str) -> Result<Gathered, JsValue> {
             gathered.file(file, path);
         }
     }
-    Ok(gathered)
+    Ok(())
 }
 
 fn method(object: &JsValue, name: &str) -> Option<Function> {

@@ -241,7 +241,8 @@ pub fn List<T: PartialEq + 'static>(props: &ListProps<T>) -> Html {
     {
         let root = root.clone();
         let current = props.current;
-        use_effect(move || follow_focus(&root, current));
+        let rank = props.rank;
+        use_effect(move || follow_focus(&root, rank, current));
     }
 
     let go = {
@@ -429,10 +430,13 @@ fn read<T: PartialEq + 'static>(
     }
 }
 
-fn follow_focus(root: &NodeRef, current: Option<u32>) {
+fn follow_focus(root: &NodeRef, rank: u8, current: Option<u32>) {
     let Some(root) = root.cast::<HtmlElement>() else { return };
     let Some(focused) = gloo::utils::document().active_element() else { return };
-    if !root.contains(Some(&focused)) {
+    // The keyboard came to the views before this one had its list. That of the files is a view only where there is no other.
+    let is_view = rank > 0 || root.matches("[data-tab=files] *").unwrap_or(false);
+    let waits = is_view && focused.tag_name() == "MAIN";
+    if !waits && !root.contains(Some(&focused)) {
         return;
     }
     let on = focused.get_attribute("data-row").and_then(|row| row.parse::<u32>().ok());

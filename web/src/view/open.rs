@@ -1,7 +1,6 @@
 //! What can be opened, and how.
 
-use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, HtmlInputElement};
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::{chooser::Chooser, gather};
@@ -61,42 +60,13 @@ pub fn Start() -> Html {
 #[component]
 fn Ways() -> Html {
     let app = use_app();
-    let files = use_node_ref();
-    let folder = use_node_ref();
     let url = use_node_ref();
-    let click = |node: &NodeRef| {
-        let node = node.clone();
-        Callback::from(move |_: MouseEvent| {
-            if let Some(element) = node.cast::<HtmlElement>() {
-                element.click();
-            }
-        })
-    };
     let pick_folder = {
-        let (app, folder) = (app.clone(), folder.clone());
-        Callback::from(move |_: MouseEvent| {
-            if !gather::pick_directory(&app)
-                && let Some(element) = folder.cast::<HtmlElement>()
-            {
-                element.click();
-            }
-        })
-    };
-    let onchange = {
         let app = app.clone();
-        Callback::from(move |event: Event| {
-            let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok())
-            else {
-                return;
-            };
-            if let Some(files) = input.files() {
-                gather::picked(&app, &files);
-            }
-            input.set_value("");
-        })
+        Callback::from(move |_: MouseEvent| gather::pick_folder(&app))
     };
     let go = {
-        let (app, url) = (app.clone(), url.clone());
+        let url = url.clone();
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             if let Some(field) = url.cast::<HtmlInputElement>() {
@@ -104,23 +74,14 @@ fn Ways() -> Html {
             }
         })
     };
-    // `webkitdirectory` is an attribute that Yew does not know.
-    {
-        let folder = folder.clone();
-        use_effect_with((), move |()| {
-            folder.cast::<HtmlElement>().map(|input| input.set_attribute("webkitdirectory", ""));
-        });
-    }
     html! {
         <div class="ways">
-            <button type="button" class="first" onclick={click(&files)}>{ "Choose files…" }</button>
+            <button type="button" class="first" onclick={|_: MouseEvent| gather::pick_files()}>{ "Choose files…" }</button>
             <button type="button" onclick={pick_folder}>{ "Choose a folder…" }</button>
             <form class="url" onsubmit={go}>
                 <input ref={url} type="text" inputmode="url" placeholder="https://… address of an archive" aria-label="Address of an archive" spellcheck="false" />
                 <button type="submit">{ "Open" }</button>
             </form>
-            <input ref={files} type="file" multiple=true hidden=true tabindex="-1" aria-hidden="true" onchange={onchange.clone()} class="pick-files" />
-            <input ref={folder} type="file" multiple=true hidden=true tabindex="-1" aria-hidden="true" {onchange} class="pick-folder" />
         </div>
     }
 }

@@ -17,7 +17,7 @@ use super::{
     goto::Goto,
     help::Help,
     keyboard::{use_keyboard, use_patience},
-    later::{First, Later},
+    later::{Arrival, Later},
     layout::Layout,
     open::Start,
     parts::{Icon, icon},
@@ -58,13 +58,14 @@ pub fn Shell() -> Html {
     }
     let work = match (&worker, &document) {
         (Worker::Died(reason), _) => html! { <Failure reason={reason.clone()} /> },
-        (_, None) => html! { <main class="work start"><Later><Start /><First /></Later></main> },
+        (_, None) => html! { <main class="work start"><Later><Start /><Arrival /></Later></main> },
         (_, Some(_)) => html! {
-            <main class={classes!("work", hidden.then_some("without-entry"))}>
+            <main class={classes!("work", hidden.then_some("without-entry"))} tabindex="-1">
                 <Later><Files /></Later>
                 <Later>
                     { view(tab) }
                     if !hidden { <Entry /> }
+                    <Arrival />
                 </Later>
             </main>
         },

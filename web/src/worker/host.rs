@@ -16,6 +16,9 @@ pub trait Host {
     /// Lets everything else that waits have its turn.
     fn pause(&self) -> LocalBoxFuture<'static, ()>;
 
+    /// Waits for so many milliseconds.
+    fn rest(&self, milliseconds: i32) -> LocalBoxFuture<'static, ()>;
+
     /// Milliseconds since some moment.
     fn now(&self) -> f64;
 

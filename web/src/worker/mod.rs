@@ -60,6 +60,8 @@ pub struct Worker {
     keys: RefCell<Vec<Rc<Key>>>,
     /// Requests that are being worked on.
     running: RefCell<Numbered<Rc<Cell<bool>>>>,
+    /// The browser has run filters long enough to run them fast, or does so now.
+    pub(in crate::worker) practised: Cell<bool>,
     /// Blocks that were read from sources.
     pub blocks: Rc<Blocks>,
     /// Chunks that were decoded.
@@ -78,6 +80,7 @@ impl Worker {
             stores: RefCell::default(),
             keys: RefCell::default(),
             running: RefCell::default(),
+            practised: Cell::default(),
             blocks: Rc::default(),
             chunks: Rc::default(),
             compare: compare::State::default(),
@@ -167,6 +170,11 @@ impl Worker {
             let about = fingerprint.map(str::to_owned);
             Problem { about, ..problem::new(ProblemKind::Key, message) }
         })
+    }
+
+    /// Whether anybody waits for an answer.
+    pub fn is_busy(&self) -> bool {
+        self.running.borrow().count() > 0
     }
 
     /// Starts work that no request waits for; it ends when the document is closed.

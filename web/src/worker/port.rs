@@ -65,6 +65,19 @@ impl Host for Browser {
         })
     }
 
+    fn rest(&self, milliseconds: i32) -> LocalBoxFuture<'static, ()> {
+        let over = Promise::new(&mut |resolve, _| {
+            let set =
+                self.scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+            if set.is_err() {
+                let _ = resolve.call0(&JsValue::NULL);
+            }
+        });
+        Box::pin(async {
+            let _ = JsFuture::from(over).await;
+        })
+    }
+
     fn now(&self) -> f64 {
         self.scope.performance().map_or(0.0, |clock| clock.now())
     }

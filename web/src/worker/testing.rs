@@ -48,6 +48,10 @@ impl Host for TestHost {
         }))
     }
 
+    fn rest(&self, _milliseconds: i32) -> LocalBoxFuture<'static, ()> {
+        self.pause()
+    }
+
     /// Every look at the clock takes a millisecond.
     fn now(&self) -> f64 {
         self.clock.set(self.clock.get() + 1.0);

@@ -15,6 +15,7 @@ pub mod matcher;
 pub mod needle;
 pub mod order;
 pub mod outline;
+pub mod practice;
 pub mod row;
 pub mod state;
 pub mod sums;

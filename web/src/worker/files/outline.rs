@@ -5,6 +5,7 @@
 //! order when rows among them are asked for; the orders of the directories that were looked at are kept.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use pxkit_core::access::Tree;
@@ -13,6 +14,8 @@ use pxkit_core::format::Kind;
 use super::bits::Bits;
 use super::order::Order;
 
+/// Entries that are looked at in one go.
+const PART: u32 = 1 << 14;
 /// Siblings whose order is kept, 8 bytes each.
 const KEPT: usize = 1 << 18;
 /// What keeping an order costs beside them.
@@ -75,11 +78,21 @@ impl Outline {
     pub fn of_matches(tree: &Tree, matches: &Bits) -> Self {
         let mut outline = Self { shown: Some(matches.clone()), ..Self::default() };
         outline.make_room(tree);
-        let len = outline.len();
-        let Self { below, open: OpenSet { bits: open, .. }, shown: Some(shown), .. } = &mut outline else {
-            return outline;
-        };
-        for id in (1..len).rev() {
+        let mut end = outline.len();
+        while end > 1 {
+            let start = end.saturating_sub(PART).max(1);
+            outline.show_above(tree, start..end);
+            end = start;
+        }
+        outline
+    }
+
+    /// Shows what is above those of a range that are shown; what comes behind the range was there before. A browser takes to the better of its two programs
+    /// for a function only when it is called again, so the loop over all is not in it.
+    #[inline(never)]
+    fn show_above(&mut self, tree: &Tree, ids: Range<u32>) {
+        let Self { below, open: OpenSet { bits: open, .. }, shown: Some(shown), .. } = self else { return };
+        for id in ids.rev() {
             if shown.has(id) {
                 let parent = tree.parent(id);
                 shown.set(parent, true);
@@ -88,7 +101,6 @@ impl Outline {
                 below[parent as usize] += 1 + rows;
             }
         }
-        outline
     }
 
     /// Entries that it knows.

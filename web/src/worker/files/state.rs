@@ -39,6 +39,12 @@ impl Matches {
 
     /// Looks at some more entries; whether there are still others.
     pub fn step(&mut self, facts: &Facts<'_>) -> bool {
+        self.some(facts, SLICE)
+    }
+
+    /// Looks at so many more entries; whether there are still others.
+    #[inline(never)]
+    pub fn some(&mut self, facts: &Facts<'_>, entries: u32) -> bool {
         let tree = facts.tree;
         let len = tree.len() as u32;
         if self.stamp != facts.stamp && self.matcher.as_ref().is_some_and(Matcher::needs_facts) {
@@ -50,7 +56,7 @@ impl Matches {
             self.seen = len;
             return false;
         };
-        let end = len.min(seen.saturating_add(SLICE));
+        let end = len.min(seen.saturating_add(entries));
         bits.grow(end);
         matcher.run(facts, *seen..end, |id| {
             bits.set(id, true);

@@ -7,7 +7,7 @@ use pxkit_core::decode::{Entries, Irregularity};
 use pxkit_core::format::{Error, ItemType, Kind, Problem as Cause};
 
 use super::source::window::Window;
-use super::{Document, Task, problem};
+use super::{Document, Task, files, problem};
 use crate::protocol::open::State;
 use crate::protocol::{Problem, Tell};
 
@@ -42,6 +42,8 @@ pub async fn decode(task: Task, document: Rc<Document>) {
     document.find_anomalies();
     if !document.closed().get() {
         tell(&task, &document);
+        // Nobody waits for it.
+        let _ = files::practice::practise(&task, &document).await;
     }
 }
 

@@ -148,9 +148,11 @@ async fn remote(item: Item) -> Result<One, Problem> {
             let path = url.split(['?', '#']).next().unwrap_or(&url);
             let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or(&url);
             let name = js_sys::decode_uri_component(name).map_or_else(|_| name.to_owned(), String::from);
-            let file = Url::probe(&url, name.clone()).await?.ok_or_else(|| {
-                let message = format!("There is nothing at {url} (status 404).");
-                problem::about(ProblemKind::Missing, &name, message)
+            // Not what is asked of it, which may be a secret.
+            let place = path.split_once("://").map_or(path, |(_, place)| place);
+            let file = Url::probe(&url, name, place).await?.ok_or_else(|| {
+                let message = format!("There is nothing at {place} (status 404).");
+                problem::about(ProblemKind::Missing, place, message)
             })?;
             One::File(Rc::new(file))
         }

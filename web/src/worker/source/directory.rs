@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
+use pxkit_core::layout::sort_things;
 
 use super::Source;
 use crate::protocol::{Problem, ProblemKind};
@@ -100,7 +101,7 @@ impl Directory for Unhidden {
             }
             let mut names = self.hidden.list(path).await?.unwrap_or_default();
             names.extend(seen.unwrap_or_default());
-            names.sort();
+            sort_things(&mut names, Ord::cmp);
             names.dedup();
             Ok(Some(names))
         })

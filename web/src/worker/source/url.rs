@@ -45,6 +45,8 @@ type Answer = oneshot::Receiver<Result<(Response, ArrayBuffer), Problem>>;
 /// A file behind an address.
 pub struct Url {
     name: String,
+    /// What it is called when something goes wrong.
+    place: String,
     url: String,
     size: u64,
     /// As it was at the first answer.
@@ -58,58 +60,60 @@ pub struct Url {
 impl Url {
     /// A file whose size is known.
     pub fn new(url: String, name: String, size: u64) -> Self {
-        Self { name, url, size, stamp: RefCell::default(), whole: None, ahead: RefCell::default() }
+        let place = name.clone();
+        Self { name, place, url, size, stamp: RefCell::default(), whole: None, ahead: RefCell::default() }
     }
 
-    /// Asks how large a file is. `None` if there is none.
+    /// Asks how large a file is. `None` if there is none. What goes wrong with it goes wrong at `place`.
     ///
     /// # Errors
     /// It cannot be reached, or is too large for a server without Range.
-    pub async fn probe(url: &str, name: String) -> Result<Option<Self>, Problem> {
-        let response = get(url, &name, Some(0..1)).await?;
+    pub async fn probe(url: &str, name: String, place: &str) -> Result<Option<Self>, Problem> {
+        let response = get(url, place, Some(0..1)).await?;
         let size = match response.status() {
             404 => return Ok(None),
             206 => match total(&response) {
                 Some(size) => size,
                 // A server elsewhere did not allow the page to see it.
-                None => length_by_head(url, &name).await?,
+                None => length_by_head(url, place).await?,
             },
             // There is not even one byte.
             416 => 0,
             200 => {
                 let stamp = RefCell::new(Some(Stamp::of(&response)));
-                let whole = body(&response, &name, WHOLE).await?.ok_or_else(|| {
+                let whole = body(&response, place, WHOLE).await?.ok_or_else(|| {
                     let message = format!(
-                        "{name} is larger than {} MiB and its server sends only whole files (it does not know \
+                        "{place} is larger than {} MiB and its server sends only whole files (it does not know \
                         Range requests): download it and drop the file here.",
                         WHOLE >> 20
                     );
-                    problem::about(ProblemKind::Limit, &name, message)
+                    problem::about(ProblemKind::Limit, place, message)
                 })?;
                 let (url, size, ahead) = (url.to_owned(), whole.len() as u64, RefCell::default());
-                return Ok(Some(Self { name, url, size, stamp, whole: Some(whole), ahead }));
+                let place = place.to_owned();
+                return Ok(Some(Self { name, place, url, size, stamp, whole: Some(whole), ahead }));
             }
-            status => return Err(refused(&name, status)),
+            status => return Err(refused(place, status)),
         };
-        let file = Self::new(url.to_owned(), name, size);
+        let file = Self { place: place.to_owned(), ..Self::new(url.to_owned(), name, size) };
         *file.stamp.borrow_mut() = Some(Stamp::of(&response));
         Ok(Some(file))
     }
 
     /// Sends a request, whether anybody waits for its answer or not.
     fn start(&self, range: Range<u64>) -> Answer {
-        let (url, name) = (self.url.clone(), self.name.clone());
+        let (url, place) = (self.url.clone(), self.place.clone());
         let (sender, answer) = oneshot::channel();
         spawn_local(async move {
             let answer = async {
-                let response = get(&url, &name, Some(range.clone())).await?;
+                let response = get(&url, &place, Some(range.clone())).await?;
                 match response.status() {
                     206 => {}
                     // All of a file that is asked for as a whole.
                     200 if range.start == 0 => {}
-                    status => return Err(refused(&name, status)),
+                    status => return Err(refused(&place, status)),
                 }
-                let failed = || unreachable(&name);
+                let failed = || broken(&place);
                 let bytes = JsFuture::from(response.array_buffer().map_err(|_| failed())?).await;
                 Ok((response, bytes.map_err(|_| failed())?.unchecked_into()))
             };
@@ -119,8 +123,8 @@ impl Url {
     }
 
     fn changed(&self, offset: u64) -> Problem {
-        let message = format!("{} changed on its server since it was opened: open it again.", self.name);
-        Problem { offset: Some(offset), ..problem::about(ProblemKind::Read, &self.name, message) }
+        let message = format!("{} changed on its server since it was opened: open it again.", self.place);
+        Problem { offset: Some(offset), ..problem::about(ProblemKind::Read, &self.place, message) }
     }
 }
 
@@ -146,7 +150,7 @@ impl Source for Url {
             let range = offset..offset + buffer.len() as u64;
             let ahead = self.ahead.borrow_mut().take_if(|(ahead, _)| *ahead == range);
             let answer = ahead.map_or_else(|| self.start(range), |(_, answer)| answer);
-            let (response, bytes) = answer.await.unwrap_or_else(|_| Err(unreachable(&self.name)))?;
+            let (response, bytes) = answer.await.unwrap_or_else(|_| Err(broken(&self.place)))?;
             let stamp = Stamp::of(&response);
             let first = self.stamp.borrow_mut().get_or_insert_with(|| stamp.clone()).clone();
             let is_same_size = total(&response).is_none_or(|total| total == self.size);
@@ -214,7 +218,7 @@ impl Directory for Served {
     fn file<'a>(&'a self, path: &'a str) -> Looking<'a, Rc<dyn Source>> {
         Box::pin(async move {
             let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-            let file = Url::probe(&self.address("file", path), name).await?;
+            let file = Url::probe(&self.address("file", path), name.clone(), &name).await?;
             Ok(file.map(|file| Rc::new(file) as Rc<dyn Source>))
         })
     }
@@ -251,7 +255,7 @@ async fn get(url: &str, name: &str, range: Option<Range<u64>>) -> Result<Respons
 }
 
 async fn send(url: &str, name: &str, method: &str, range: Option<Range<u64>>) -> Result<Response, Problem> {
-    let failed = || unreachable(name);
+    let failed = || broken(name);
     let init = RequestInit::new();
     init.set_method(method);
     // Cookies go to the page's own server at most; the browser's own cache would hold gigabytes.
@@ -263,9 +267,31 @@ async fn send(url: &str, name: &str, method: &str, range: Option<Range<u64>>) ->
         headers.set("Range", &value).map_err(|_| failed())?;
         init.set_headers(&headers);
     }
+    match fetched(url, &init).await {
+        Ok(response) => Ok(response.unchecked_into()),
+        Err(_) => {
+            let message = format!("{name} cannot be fetched: {}.", why(url).await);
+            Err(problem::about(ProblemKind::Read, name, message))
+        }
+    }
+}
+
+fn fetched(url: &str, init: &RequestInit) -> JsFuture {
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let response = JsFuture::from(scope.fetch_with_str_and_init(url, &init)).await;
-    Ok(response.map_err(|_| failed())?.unchecked_into())
+    JsFuture::from(scope.fetch_with_str_and_init(url, init))
+}
+
+/// Why an address cannot be fetched. Browsers keep that from pages; whether anybody answers there at all they tell.
+async fn why(url: &str) -> &'static str {
+    let init = RequestInit::new();
+    init.set_method("HEAD");
+    let _ = js_sys::Reflect::set(&init, &"mode".into(), &"no-cors".into());
+    match fetched(url, &init).await {
+        Ok(_) => {
+            "its server answers, but does not let other pages read it (CORS: Access-Control-Allow-Origin is missing)"
+        }
+        Err(_) => "no server can be reached there",
+    }
 }
 
 async fn length_by_head(url: &str, name: &str) -> Result<u64, Problem> {
@@ -288,7 +314,7 @@ fn total(response: &Response) -> Option<u64> {
 
 /// All bytes of an answer; `None` if there are more than `limit`.
 async fn body(response: &Response, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Problem> {
-    let failed = || unreachable(name);
+    let failed = || broken(name);
     let length =
         response.headers().get("content-length").ok().flatten().and_then(|text| text.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
@@ -314,16 +340,16 @@ async fn body(response: &Response, name: &str, limit: u64) -> Result<Option<Vec<
     }
 }
 
-fn unreachable(name: &str) -> Problem {
-    let message = format!(
-        "{name} cannot be fetched: the network failed, or its server does not let other pages read it (CORS)."
-    );
-    problem::about(ProblemKind::Read, name, message)
+fn broken(name: &str) -> Problem {
+    problem::about(ProblemKind::Read, name, format!("{name} cannot be fetched: the connection broke off."))
 }
 
 fn refused(name: &str, status: u16) -> Problem {
     let reason = match status {
         401 | 403 => "its server does not allow it",
+        200 => {
+            "its server sends the whole file instead of the part that was asked for (it does not know Range)"
+        }
         404 | 410 => "it is not there",
         416 => "it is shorter than it was when it was opened",
         500.. => "its server failed",

@@ -8,6 +8,7 @@ mod about;
 mod archive;
 mod blob;
 mod catalog;
+mod content;
 mod fields;
 mod goodbye;
 mod index;

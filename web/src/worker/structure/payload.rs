@@ -11,7 +11,7 @@ use pxkit_core::format::{HEADER_SIZE, Header, ItemType, PAYLOAD_TAIL_MARKER, STA
 use pxkit_core::layout::{Class, Gap, GhostWalk, Owner, Remains, Remnant, Span};
 
 use super::fields::Fields;
-use super::{Around, Found, about, archive, item};
+use super::{Around, Found, about, content, item};
 use crate::protocol::structure::Item;
 use crate::protocol::{Problem, Stream};
 use crate::worker::document::LayoutParts;
@@ -98,7 +98,7 @@ async fn marker(
         if *expected == START_MARKER { ItemType::PayloadStartMarker } else { ItemType::PayloadTailMarker };
     let bytes = source.bytes(range.start, (range.end - range.start) as usize).await?;
     let mut fields = Fields::new(range.start, &bytes);
-    archive::header(&mut fields, kind);
+    content::header(&mut fields, kind);
     let is_right = bytes == expected;
     Ok(Item {
         summary: if is_right {
@@ -136,7 +136,7 @@ async fn payload(
     let mut findings = Vec::new();
     match Header::parse(&bytes, range.start) {
         Ok(Header { item: ItemType::Payload, content }) if content == size => {
-            archive::header(&mut fields, ItemType::Payload)
+            content::header(&mut fields, ItemType::Payload)
         }
         other => {
             fields.hex("type", 8, "should be that of PAYLOAD");
@@ -195,7 +195,7 @@ async fn padding(
             let bytes = source.bytes(range.start, HEADER_SIZE).await?;
             let mut header = Fields::new(range.start, &bytes);
             if let Ok(Header { item, .. }) = Header::parse(&bytes, range.start) {
-                archive::header(&mut header, item);
+                content::header(&mut header, item);
             }
             fields = header.finish();
         }
@@ -260,7 +260,7 @@ pub async fn alone(task: &Task, document: &Rc<Document>, around: Around) -> Resu
             Some((kind, size)) if end.is_none_or(|end| end == start + size) => {
                 let bytes = source.bytes(start, HEADER_SIZE).await?;
                 let mut fields = Fields::new(start, &bytes);
-                archive::header(&mut fields, kind);
+                content::header(&mut fields, kind);
                 let about = if kind == ItemType::Payload { about::other("PAYLOAD") } else { about::of(kind) };
                 let summary =
                     if kind == ItemType::Payload { item::count(size - HEADER) } else { String::new() };

@@ -1,6 +1,7 @@
 //! Rows against a model that makes a list of them for each question: under any filters, orders, toggles, and while the tree grows.
 
 mod model;
+mod practice;
 
 use pxkit_core::access::{Tree, TreeBuilder};
 use pxkit_core::decode::{Entries, Event as Met};
