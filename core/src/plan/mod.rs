@@ -14,6 +14,7 @@
 mod emit;
 mod listing;
 mod order;
+mod packed;
 mod record;
 
 pub use emit::{Emit, Fate, MAX_BLOCK, Sink};

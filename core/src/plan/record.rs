@@ -1,7 +1,8 @@
 use alloc::vec::Vec;
 
+use super::packed::{Packed, unpack};
 use crate::encode::Node;
-use crate::format::{Attributes, Device, Error, Kind, MAX_NAME_LEN, Stat, Timestamp, u32_at, u64_at};
+use crate::format::{Attributes, Device, Error, Kind, MAX_NAME_LEN, Stat, Timestamp, u32_at};
 use crate::reuse::state::Marks;
 
 /// What a node was when the tree was walked. If a file is something else when it is opened, its metadata is read again.
@@ -57,7 +58,8 @@ pub enum RecordContent<'a> {
     Socket,
 }
 
-const IDENTITY: usize = 8 + 8 + 8 + 12 + 4 + 2;
+/// Bytes of the numbers of a device.
+const DEVICE: usize = 16;
 /// Most bytes of attributes: what the kernel lists and the values of it are bounded, this is far beyond.
 const MAX_REST: usize = 256 << 20;
 
@@ -84,21 +86,23 @@ impl<'a> Record<'a> {
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         let Node { name, stat, attributes } = self.node;
         let attributes = attributes.as_bytes();
-        let (kind, more): (Kind, &[u8]) = match &self.content {
-            RecordContent::Directory => (Kind::Directory, &[]),
-            RecordContent::File { .. } => (Kind::File, &[]),
-            RecordContent::Link { .. } => (Kind::Hardlink, &[]),
-            RecordContent::Symlink(target) => (Kind::Symlink, target),
-            RecordContent::Device(_) => (Kind::Device, &[]),
-            RecordContent::Fifo => (Kind::Fifo, &[]),
-            RecordContent::Socket => (Kind::Socket, &[]),
+        let device;
+        // What it holds: a number, and bytes behind the numbers.
+        let (kind, number, more): (Kind, u64, &[u8]) = match &self.content {
+            RecordContent::Directory => (Kind::Directory, 0, &[]),
+            RecordContent::File { size } => (Kind::File, *size, &[]),
+            RecordContent::Link { size } => (Kind::Hardlink, *size, &[]),
+            RecordContent::Symlink(target) => (Kind::Symlink, target.len() as u64, target),
+            RecordContent::Device(numbers) => {
+                device = numbers.to_bytes();
+                (Kind::Device, device.len() as u64, &device)
+            }
+            RecordContent::Fifo => (Kind::Fifo, 0, &[]),
+            RecordContent::Socket => (Kind::Socket, 0, &[]),
         };
-        let fixed = match self.content {
-            RecordContent::File { .. } | RecordContent::Link { .. } => 8,
-            RecordContent::Device(_) => 16,
-            _ => 4,
-        };
-        let rest = Stat::SIZE + IDENTITY + fixed + more.len() + attributes.len();
+        let numbers = Packed::new(stat, &self.identity, number);
+        let numbers = numbers.as_bytes();
+        let rest = numbers.len() + more.len() + attributes.len();
         if name.len() > MAX_NAME_LEN || more.len() > MAX_NAME_LEN || rest > MAX_REST {
             return Err(Error::misuse(0, "names and targets have at most 4096 bytes, attributes 256 MiB"));
         }
@@ -106,18 +110,9 @@ impl<'a> Record<'a> {
         out.push(TAGS.iter().find(|tag| tag.1 == kind).map_or(0, |tag| tag.0));
         out.extend_from_slice(&(name.len() as u16).to_le_bytes());
         out.extend_from_slice(&(rest as u32).to_le_bytes());
-        out.extend_from_slice(name);
-        out.extend_from_slice(&stat.to_bytes());
-        out.extend_from_slice(&self.identity.to_bytes());
-        match self.content {
-            RecordContent::File { size } | RecordContent::Link { size } => {
-                out.extend_from_slice(&size.to_le_bytes());
-            }
-            RecordContent::Device(device) => out.extend_from_slice(&device.to_bytes()),
-            _ => out.extend_from_slice(&(more.len() as u32).to_le_bytes()),
+        for part in [name, numbers, more, attributes] {
+            out.extend_from_slice(part);
         }
-        out.extend_from_slice(more);
-        out.extend_from_slice(attributes);
         Ok(())
     }
 
@@ -189,56 +184,27 @@ impl<'a> Record<'a> {
             return Err(damaged());
         }
         let name_len = usize::from(u16::from_le_bytes([bytes[1], bytes[2]]));
-        let (name, rest) = bytes[Self::HEAD..].split_at_checked(name_len).ok_or_else(damaged)?;
-        let (stat_bytes, rest) = rest.split_at_checked(Stat::SIZE).ok_or_else(damaged)?;
-        *stat = Stat::parse(stat_bytes);
+        let (name, behind) = bytes[Self::HEAD..].split_at_checked(name_len).ok_or_else(damaged)?;
         let kind = TAGS.iter().find(|tag| tag.0 == bytes[0]).map(|tag| tag.1).ok_or_else(damaged)?;
-        let (identity, rest) = rest.split_at_checked(IDENTITY).ok_or_else(damaged)?;
-        let identity = Identity::parse(identity);
-        let fixed = match kind {
-            Kind::File | Kind::Hardlink => 8,
-            Kind::Device => 16,
-            _ => 4,
+        let (identity, number, rest);
+        (*stat, identity, number, rest) = unpack(behind).ok_or_else(damaged)?;
+        let more = match kind {
+            Kind::Symlink | Kind::Device => usize::try_from(number).unwrap_or(usize::MAX),
+            _ => 0,
         };
-        let (fixed, rest) = rest.split_at_checked(fixed).ok_or_else(damaged)?;
-        let more = if fixed.len() == 4 { u32_at(fixed, 0) as usize } else { 0 };
         let (more, rest) = rest.split_at_checked(more).ok_or_else(damaged)?;
         let content = match kind {
             Kind::Directory => RecordContent::Directory,
-            Kind::File => RecordContent::File { size: u64_at(fixed, 0) },
-            Kind::Hardlink => RecordContent::Link { size: u64_at(fixed, 0) },
+            Kind::File => RecordContent::File { size: number },
+            Kind::Hardlink => RecordContent::Link { size: number },
             Kind::Symlink => RecordContent::Symlink(more),
-            Kind::Device => RecordContent::Device(Device::parse(fixed)),
+            Kind::Device if more.len() == DEVICE => RecordContent::Device(Device::parse(more)),
+            Kind::Device => return Err(damaged()),
             Kind::Fifo => RecordContent::Fifo,
             Kind::Socket => RecordContent::Socket,
         };
         attributes.set_bytes(rest);
         Ok(Some(Self { node: Node { name, stat, attributes }, identity, content }))
-    }
-}
-
-impl Identity {
-    fn to_bytes(self) -> [u8; IDENTITY] {
-        let mut bytes = [0; IDENTITY];
-        bytes[..8].copy_from_slice(&self.dev.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.ino.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.birth.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.ctime.secs.to_le_bytes());
-        bytes[32..36].copy_from_slice(&self.ctime.nanos.to_le_bytes());
-        bytes[36..40].copy_from_slice(&self.links.to_le_bytes());
-        bytes[40..].copy_from_slice(&self.marks.bits().to_le_bytes());
-        bytes
-    }
-
-    fn parse(bytes: &[u8]) -> Self {
-        Self {
-            dev: u64_at(bytes, 0),
-            ino: u64_at(bytes, 8),
-            birth: u64_at(bytes, 16) as i64,
-            ctime: Timestamp { secs: u64_at(bytes, 24) as i64, nanos: u32_at(bytes, 32) },
-            links: u32_at(bytes, 36),
-            marks: Marks::from_bits(u16::from_le_bytes([bytes[40], bytes[41]])),
-        }
     }
 }
 

@@ -108,10 +108,13 @@ impl Cache {
         state.ahead += if ahead { key.cost() } else { 0 };
         state.slots.insert(key, Slot::Loading { ahead });
         let freed = state.evict(self.limit);
+        let mut largest = freed.into_iter().max_by_key(Vec::capacity).unwrap_or_default();
+        largest.clear();
         // Memory counts as long as the chunk is, so what is held may not be much longer.
-        let fits = key.len..=key.len.saturating_mul(2);
-        let fitting = freed.into_iter().find(|buffer| fits.contains(&(buffer.capacity() as u64)));
-        (Pending { cache: self, key, settled: false }, fitting.unwrap_or_default())
+        if largest.capacity() as u64 > key.len.saturating_mul(2) {
+            largest.shrink_to(key.len as usize);
+        }
+        (Pending { cache: self, key, settled: false }, largest)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
