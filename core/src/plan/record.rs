@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use super::packed::{Packed, unpack};
 use crate::encode::Node;
 use crate::format::{Attributes, Device, Error, Kind, MAX_NAME_LEN, Stat, Timestamp, u32_at};
-use crate::reuse::state::Marks;
+use crate::reuse::state::{Marks, Trace};
 
 /// What a node was when the tree was walked. If a file is something else when it is opened, its metadata is read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,6 +20,16 @@ pub struct Identity {
     pub links: u32,
     /// What is known about these. Of a further name of a file without [`Marks::WHOLE`] metadata was not read.
     pub marks: Marks,
+}
+
+impl Identity {
+    /// What the state of a snapshot has of a node that it was; `device` is the number of its file system there, see [`Devices`](crate::reuse::state::Devices).
+    /// Names are counted of files alone.
+    pub const fn trace(&self, content: &RecordContent<'_>, device: u16) -> Trace {
+        let Self { ino, birth, ctime, marks, .. } = *self;
+        let is_file = matches!(content, RecordContent::File { .. } | RecordContent::Link { .. });
+        Trace { device, ino, birth, ctime, links: if is_file { self.links } else { 0 }, marks }
+    }
 }
 
 /// A node of the walk, as it waits in the spool for its turn.

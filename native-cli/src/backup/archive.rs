@@ -7,7 +7,6 @@ use std::time::Instant;
 use pxkit_core::blob::Manifest;
 use pxkit_core::chunk::{Chunker, Cutter};
 use pxkit_core::format::Timestamp;
-use pxkit_core::index::DynamicIndex;
 use pxkit_core::pattern::{Pattern, encode_prelude, exclude_text};
 use pxkit_core::plan::Emit;
 use pxkit_core::reuse::{Decision, Rules, decide};
@@ -94,8 +93,14 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         summary.stages.decide = deciding.elapsed();
 
         let emitting = Instant::now();
-        let reuse = decision.as_ref().zip(reference.as_ref().map(|reference| &reference.payload));
-        states.extend(self.emit(root, (found, spool), reuse, catalog, manifest, &mut summary)?);
+        states.extend(self.emit(
+            root,
+            (found, spool),
+            decision.as_ref().zip(reference.as_ref()),
+            catalog,
+            manifest,
+            &mut summary,
+        )?);
         summary.stages.emit = emitting.elapsed();
         Ok(summary)
     }
@@ -212,17 +217,23 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         &self,
         root: OwnedFd,
         (found, spool): (Detected, Spooled),
-        reuse: Option<(&Decision, &DynamicIndex)>,
+        reuse: Option<(&Decision, &Reference)>,
         catalog: Option<&mut CatalogStream<'p, 'env>>,
         manifest: &mut Manifest,
         summary: &mut ArchiveSummary,
     ) -> anyhow::Result<Option<FinishedState>> {
         let Self { options, openers, storing, report, source, .. } = self;
         let excludes = excludes(&options.walk);
+        let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
+        // What nobody touched leaves the traces that it left before; those of a file that is read may be others by then.
+        let kept = reuse.map(|(_, reference)| reference.checksums).filter(|_| {
+            found.has_same_state() && !options.dry_run && !(0..found.listing.files().len()).any(is_read)
+        });
         let Detected { listing, turns, usage, .. } = found;
+        let has_reference = reuse.is_some();
+        let reuse = reuse.map(|(decision, reference)| (decision, &reference.payload));
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
-        let has_reference = reuse.is_some();
         let stream = |suffix: &str, cut: Cut| {
             let writer = storing.backup.index(&format!("{name}.{suffix}.didx"))?;
             // Little is stored then, and that is worth it.
@@ -240,7 +251,6 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         } else {
             (Emit::unified(&listing), stream("pxar", plain)?, None, exclude_text(&excludes))
         };
-        let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
         let mut catalog = catalog;
         if let Some(catalog) = &mut catalog {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
@@ -249,7 +259,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let mut streams = Streams { meta: Meta::Here(Box::new(meta)), payload, usage, inherited: 0 };
         let run = |streams: &mut Streams<'p, 'env>| {
             Emitter::new(emit, streams, catalog.as_deref_mut(), exclude_cli, openers, report)
-                .with_state(self.begin_state())
+                .with_state(kept.is_none().then(|| self.begin_state()).flatten())
                 .run(&mut ahead, &is_read)
         };
         // A unified archive has the contents in this stream: those had better not be copied once more.
@@ -269,11 +279,15 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             summary.payload = Some(counters);
         }
         let (entry, counters) = streams.meta.finish()?;
-        let checksums = payload_checksum.map(|payload| (entry.csum, payload));
+        let checksums = payload_checksum.map(|payload| [entry.csum, payload]);
         manifest.files.push(entry);
         summary.metadata = counters;
-        let finished = state.zip(checksums).map(|(state, (meta, payload))| state.finish(meta, payload));
-        Ok(self.without_state(finished.transpose()))
+        let finished = match (state, kept, &self.place, checksums) {
+            (Some(state), _, _, Some(new)) => state.finish(new).map(Some),
+            (None, Some(old), Some(place), Some(new)) => place.keep(old, new),
+            _ => Ok(None),
+        };
+        Ok(self.without_state(finished))
     }
 
     fn begin_state(&self) -> Option<NewState> {

@@ -8,7 +8,7 @@ use anyhow::bail;
 use pxkit_core::encode::Node;
 use pxkit_core::format::{Attributes, Device, Kind, MAX_NAME_LEN, Stat};
 use pxkit_core::plan::{Identity, Listing, Order, Record, RecordContent, Turn};
-use pxkit_core::reuse::state::Marks;
+use pxkit_core::reuse::state::{Devices, Marks, Trace};
 use pxkit_core::reuse::{File, NewFile, Usage, Verdict, Why};
 
 use super::known::Revision;
@@ -36,6 +36,9 @@ pub struct Detected {
     pub order: Option<Order>,
     /// The order of the records, if it is not that of the spool.
     pub turns: Option<Vec<Turn>>,
+    /// What file systems are called in the state, and how many entries it has as they would be written into a new one.
+    devices: Devices,
+    known: u64,
     /// Files were found not to need reading after all.
     is_revised: bool,
 }
@@ -211,9 +214,10 @@ impl Detected {
     ) -> anyhow::Result<bool> {
         let (mut stat, mut attributes, mut is_known) = (&node.stat, node.attributes, false);
         let (old_stat, old_attributes);
-        let mut place = None;
+        let (mut place, mut former) = (None, None);
         if let Some(old) = old {
             if let Some(looked) = old.look(node, above != Some(&node.dev), report) {
+                former = looked.former;
                 if let Some(entry) = old.untouched(node, &looked) {
                     is_known = true;
                     if node.is_bare {
@@ -234,7 +238,7 @@ impl Detected {
             order.enter(self.spool.position(), place);
         }
         let marks = node.marks.with_if(node.is_bare, Marks::WHOLE);
-        self.write(node, stat, attributes, marks, RecordContent::Directory)?;
+        self.write(node, (stat, attributes), marks, RecordContent::Directory, former)?;
         Ok(true)
     }
 
@@ -255,17 +259,18 @@ impl Detected {
             (Kind::Socket, _) => RecordContent::Socket,
             (kind, _) => bail!("a defect of pxkit: a {} in the walk that is none", kind.name()),
         };
-        let place = match (&self.order, old) {
-            (Some(_), Some(old)) => {
+        let (mut place, mut former) = (None, None);
+        if let Some(old) = old {
+            if self.order.is_some() {
                 let entry = old.find(node, report);
-                entry.filter(|entry| entry.kind == Some(node.kind)).map(|entry| entry.place)
+                place = entry.filter(|entry| entry.kind == Some(node.kind)).map(|entry| entry.place);
             }
-            _ => None,
-        };
+            former = old.former(node, report);
+        }
         if let Some(order) = &mut self.order {
             order.node(self.spool.position(), place);
         }
-        self.write(node, &node.stat, node.attributes, node.marks, content)?;
+        self.write(node, (&node.stat, node.attributes), node.marks, content, former)?;
         Ok(true)
     }
 
@@ -314,7 +319,8 @@ impl Detected {
             }
             if is_link {
                 self.seen.links += 1;
-                self.write(node, stat, attributes, marks, RecordContent::Link { size })?;
+                let former = old.and_then(|old| old.former(node, report));
+                self.write(node, (stat, attributes), marks, RecordContent::Link { size }, former)?;
                 return Ok(true);
             }
             if !is_first {
@@ -356,8 +362,15 @@ impl Detected {
             order.file(self.spool.position(), place, number, inode);
         }
         self.listing.file(node.path, File { size, old: at });
-        self.write(node, stat, attributes, marks, RecordContent::File { size })?;
+        let former = looked.and_then(|looked| looked.former);
+        self.write(node, (stat, attributes), marks, RecordContent::File { size }, former)?;
         Ok(true)
+    }
+
+    /// Whether a new state would have just the traces that the one of the previous archive has, if all contents are used again.
+    pub fn has_same_state(&self) -> bool {
+        let is_all = |count| self.known == count && self.seen.entries == count;
+        self.turns.is_none() && self.state.is_some_and(|state| !state.is_void && is_all(state.count))
     }
 
     /// A file need not be read after all.
@@ -397,15 +410,19 @@ impl Detected {
     fn write(
         &mut self,
         node: &walk::Node<'_>,
-        stat: &Stat,
-        attributes: &Attributes,
+        (stat, attributes): (&Stat, &Attributes),
         marks: Marks,
         content: RecordContent<'_>,
+        former: Option<(u64, Trace)>,
     ) -> anyhow::Result<()> {
-        self.seen.entries += 1;
         let links = u32::try_from(node.nlink).unwrap_or(u32::MAX);
         let walk::Node { dev, ino, birth, ctime, .. } = *node;
         let identity = Identity { dev, ino, birth, ctime, links, marks };
+        if let Some(former) = former {
+            let trace = identity.trace(&content, self.devices.number(dev));
+            self.known += u64::from(former == (self.seen.entries, trace));
+        }
+        self.seen.entries += 1;
         let node = Node { name: node.name, stat, attributes };
         Ok(Record { node, identity, content }.write(self.spool.buffer())?)
     }

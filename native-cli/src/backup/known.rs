@@ -5,6 +5,7 @@ use pxkit_core::format::{Kind, PayloadRef, Stat, Timestamp};
 use pxkit_core::reuse::state::{Devices, Doubt, Kinship, Marks, Moved, Trace};
 use pxkit_core::reuse::{OldEntry, Table, Verdict, Why};
 
+use super::old::StateUse;
 use super::state::{Policy, State};
 use crate::walk;
 
@@ -39,8 +40,8 @@ pub struct Looked {
     trace: Trace,
     /// What it is to the one that the previous archive has at its path.
     pub kinship: Kinship,
-    /// Of that one all metadata were read.
-    is_whole: bool,
+    /// That one, by its number in the archive.
+    pub former: Option<(u64, Trace)>,
 }
 
 impl Looked {
@@ -49,7 +50,7 @@ impl Looked {
         let stat = Stat { flags: old.stat.flags, ..node.stat };
         // The archive and the file system must agree in what `stat` tells; they do unless somebody meddled with the state.
         self.kinship == Kinship::Untouched
-            && self.is_whole
+            && self.former.is_some_and(|(_, former)| former.marks.has(Marks::WHOLE))
             && old.kind == Some(node.kind)
             && stat == old.stat
             && (node.kind != Kind::File || old.payload.is_some_and(|payload| payload.size == node.size))
@@ -102,15 +103,21 @@ impl Known {
 
     /// Looks at a node of the walk, and what the archive has at its path. `enters`: another file system begins there.
     pub fn look(&mut self, node: &walk::Node<'_>, old: Option<&OldEntry>, enters: bool) -> Looked {
-        let former = old.and_then(|old| self.state.get(old.number));
+        let former = self.former(old);
+        let there = former.as_ref().map(|(_, trace)| trace);
         let device = self.devices.number(node.dev);
         if enters {
-            self.devices.enter(device, former.as_ref());
+            self.devices.enter(device, there);
         }
         let trace = trace(node, device);
-        let kinship = self.devices.relate(&trace, former.as_ref());
-        let is_whole = former.is_some_and(|former| former.marks.has(Marks::WHOLE));
-        Looked { trace, kinship, is_whole }
+        let kinship = self.devices.relate(&trace, there);
+        Looked { trace, kinship, former }
+    }
+
+    /// What the state has of an entry of the archive, with its number.
+    pub fn former(&mut self, old: Option<&OldEntry>) -> Option<(u64, Trace)> {
+        let number = old?.number;
+        Some((number, self.state.get(number)?))
     }
 
     /// The file `number` of the listing was compared with what the archive has at its path. If that shows that the state is void, returns
@@ -175,8 +182,8 @@ impl Known {
         self.is_void
     }
 
-    /// The walk and the archive are at their end: the files that were found at another path, and how many blocks of the state are damaged.
-    pub fn finish(mut self, table: Option<&Table>) -> (Vec<Revision>, u64) {
+    /// The walk and the archive are at their end: the files that were found at another path, and what came of the state.
+    pub fn finish(mut self, table: Option<&Table>) -> (Vec<Revision>, StateUse) {
         self.settle();
         for old in table.into_iter().flat_map(Table::entries) {
             let is_found = self.found.get(old.number as usize).copied().unwrap_or(false);
@@ -187,7 +194,8 @@ impl Known {
             }
         }
         let moved = std::mem::take(&mut self.moved);
-        (self.revisions(moved.matches()), self.state.lost())
+        let (is_void, lost, count) = (self.is_void, self.state.lost(), self.state.count());
+        (self.revisions(moved.matches()), StateUse { is_void, lost, count })
     }
 }
 

@@ -167,7 +167,7 @@ pub fn run(
     // After this it takes a moment only, and there is a snapshot.
     check_signals()?;
     backup.finish(&manifest)?;
-    if !states.is_empty() {
+    if !options.dry_run {
         publish(states, options, report);
     }
     summary.finish = finishing.elapsed();

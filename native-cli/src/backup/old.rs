@@ -3,7 +3,7 @@
 use pxkit_core::decode::{Content, Entry, Event, Irregularity};
 use pxkit_core::format::HEADER_SIZE;
 use pxkit_core::index::DynamicIndex;
-use pxkit_core::reuse::state::{Kinship, Sharpness};
+use pxkit_core::reuse::state::{Kinship, Sharpness, Trace};
 use pxkit_core::reuse::{Found, Join, NewFile, OldEntry, Rules, Table, Usage, Verdict, Why, compare};
 
 use super::known::{Known, Looked, Revision};
@@ -49,6 +49,8 @@ pub struct StateUse {
     pub is_void: bool,
     /// Damaged blocks of it.
     pub lost: u64,
+    /// Traces in it.
+    pub count: u64,
 }
 
 enum State {
@@ -93,6 +95,14 @@ impl<'o> Old<'o> {
         self.seek(node, report);
         let entry = self.state.entry(node.name);
         self.known.as_mut().map(|known| known.look(node, entry, enters))
+    }
+
+    /// What the state has under the name of a node of the walk, with its number in the archive.
+    pub fn former(&mut self, node: &walk::Node<'_>, report: &Report) -> Option<(u64, Trace)> {
+        self.known.as_ref()?;
+        self.seek(node, report);
+        let entry = self.state.entry(node.name);
+        self.known.as_mut().and_then(|known| known.former(entry))
     }
 
     /// What the archive has of a node that nobody touched since; it was [looked at](Old::look) last.
@@ -232,9 +242,8 @@ impl<'o> Old<'o> {
         let table = if let State::Table(table) = &self.state { Some(table) } else { None };
         let (mut moved, mut state) = (Vec::new(), None);
         if let Some(known) = self.known {
-            let is_void = known.is_void();
-            let (revisions, lost) = known.finish(table);
-            (moved, state) = (revisions, Some(StateUse { is_void, lost }));
+            let (revisions, came) = known.finish(table);
+            (moved, state) = (revisions, Some(came));
         }
         Finished { usage: self.usage, moved, state }
     }

@@ -5,7 +5,7 @@
 
 use std::env;
 use std::fs::{self, DirBuilder, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -162,6 +162,27 @@ impl Place {
         Ok(Some(State { file, header, block: None, bytes: Vec::new(), lost: 0 }))
     }
 
+    /// Keeps the traces of the state that is there, which belongs to the archive with the checksums `old`, for one with the checksums `new`. If that is
+    /// the same archive, nothing is written.
+    ///
+    /// # Errors
+    /// It is not there any more, or cannot be copied.
+    pub fn keep(&self, old: [Digest; 2], new: [Digest; 2]) -> anyhow::Result<Option<FinishedState>> {
+        let binding = |[metadata, payload]: [Digest; 2]| Binding { scope: self.scope, metadata, payload };
+        let State { mut file, mut header, .. } =
+            self.try_open(&binding(old))?.context("the state file was removed meanwhile")?;
+        if old == new {
+            // Files that nobody needs any more are told by their age.
+            file.set_modified(SystemTime::now())?;
+            return Ok(None);
+        }
+        let mut copy = self.begin()?;
+        io::copy(&mut file, &mut copy.file)?;
+        header.binding = binding(new);
+        copy.file.write_all_at(&header.to_bytes(), 0)?;
+        Ok(Some(FinishedState(copy)))
+    }
+
     /// Begins a new state beside the one that is there.
     ///
     /// # Errors
@@ -217,6 +238,11 @@ impl State {
         is_sound.then(|| Trace::parse(bytes))
     }
 
+    /// Traces in it.
+    pub fn count(&self) -> u64 {
+        self.header.count
+    }
+
     /// Blocks of it that were wanted and are damaged.
     pub fn lost(&self) -> u64 {
         self.lost
@@ -258,7 +284,7 @@ impl NewState {
     ///
     /// # Errors
     /// See [`NewState::push`].
-    pub fn finish(mut self, metadata: Digest, payload: Digest) -> anyhow::Result<FinishedState> {
+    pub fn finish(mut self, [metadata, payload]: [Digest; 2]) -> anyhow::Result<FinishedState> {
         let writer = std::mem::replace(&mut self.writer, WriteState::new(0));
         let binding = Binding { scope: self.scope, metadata, payload };
         let header = writer.finish(binding, &mut self.buffer);
