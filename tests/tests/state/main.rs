@@ -5,6 +5,7 @@ mod files;
 mod generations;
 mod history;
 mod images;
+mod kept;
 mod table;
 mod unread;
 
