@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::Path, process::Command};
 use anyhow::Result;
 
 use crate::{
+    compare,
     pairs::{Before, Pairs, Side},
     shell,
 };
@@ -37,6 +38,7 @@ pub fn measure(pairs: &mut Pairs, pxkit: &Path, tree: &Path, dir: &Path) -> Resu
         command.args(["-o", "pipefail", "-c", text, "bash"]).arg(pxkit).arg(&mountpoint).arg(&store);
         command
     };
+    same(pxkit, tree, &mountpoint, &store)?;
     let restore = |arguments: &[&str], target: &Path| {
         let mut command = Command::new(pxkit);
         command.args(["restore", "host/bench/latest", "root.pxar"]).arg(target);
@@ -60,4 +62,14 @@ pub fn measure(pairs: &mut Pairs, pxkit: &Path, tree: &Path, dir: &Path) -> Resu
         vec![Side::new("mount", script(LIST_ALL)), Side::new("find on disk", find)],
     )?;
     pairs.measure("mount and umount", vec![Side::new("mount", script(MOUNT_ONLY))])
+}
+
+/// A mount shows the tree that was backed up: what is measured is right.
+fn same(pxkit: &Path, tree: &Path, mountpoint: &Path, store: &Path) -> Result<()> {
+    let mut mount = Command::new(pxkit);
+    mount.args(["mount", "host/bench/latest/root.pxar"]).arg(mountpoint).arg("--repository").arg(store);
+    shell::run(&mut mount)?;
+    let result = compare::both_ways(tree, mountpoint);
+    shell::run(Command::new(pxkit).arg("umount").arg(mountpoint))?;
+    result
 }

@@ -264,7 +264,11 @@ impl Keyring {
                 "{id} is not signed: nobody can tell whether it is what was backed up"
             )),
             Err(refusal) if self.ignores => report.caution(format_args!("{id}: {refusal}")),
-            Err(refusal) => return Err(anyhow::Error::new(refusal).context(format!("{id} is refused"))),
+            Err(refusal) => {
+                // That may be meant; what is wrong with the others is not to be passed over lightly.
+                let unless = if refusal == Refusal::Unsigned { " without --ignore-signature" } else { "" };
+                return Err(anyhow::Error::new(refusal).context(format!("{id} is refused{unless}")));
+            }
         }
         let is_encrypted = manifest.files.iter().any(|file| file.crypt_mode == CryptMode::Encrypt);
         let key = if is_encrypted { self.key()? } else { None };

@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod create;
+mod create_broken;
 mod dump;
 mod extract;
 mod file_systems;

@@ -108,7 +108,9 @@ fn unsigned_snapshots_and_keys() {
     let list = ["list", "host/meta/latest/tree.pxar"];
     place.run(&list).succeeds();
     let given = [&list[..], &["--keyfile", &key]].concat();
-    place.run(&given).fails(2, &["is refused: it is not signed, although there is a key"]);
+    place
+        .run(&given)
+        .fails(2, &["is refused without --ignore-signature: it is not signed, although there is a key"]);
     place.run(&[&given[..], &["--ignore-signature"]].concat()).fails(0, &["warning", "it is not signed"]);
     fs::create_dir_all(place.default_key().parent().expect("a directory")).expect("a directory");
     fs::copy(&key, place.default_key()).expect("copied");
