@@ -327,16 +327,20 @@ mod tests {
             place = plain.ok().map(|plain| plain.as_ptr());
         }
         assert_eq!(given, [false, true, true]);
-        // Not if somebody holds it, nor for what is much shorter or longer.
+        // Not if somebody holds it.
         let held = cache.get(key(3), |_| panic!("it is there")).unwrap();
-        for len in [LEN, LEN / 3, LEN * 2] {
-            let other = Key { len, ..key(9) };
-            let loaded = cache.get(other, |buffer| {
-                assert_eq!(buffer.capacity(), 0, "for {len}");
-                Ok(vec![9; len as usize])
+        let load = |number: u8, len: u64, bound: u64| {
+            let loaded = cache.get(Key { len, ..key(number) }, |mut buffer| {
+                assert!(buffer.is_empty() && buffer.capacity() as u64 <= bound, "for {len}");
+                buffer.resize(len as usize, number);
+                Ok(buffer)
             });
-            assert!(loaded.is_ok());
-        }
+            loaded.map(|plain| plain.capacity() as u64).unwrap()
+        };
+        load(9, LEN, 0);
         drop(held);
+        // What is longer grows from it, what is much shorter gets no more than twice of what it needs.
+        load(10, LEN * 2, LEN);
+        assert!(load(11, LEN / 5, LEN / 5 * 2) <= LEN / 5 * 2);
     }
 }
