@@ -149,6 +149,15 @@ impl<'a> Pairs<'a> {
         );
         for Row { job, sides } in &self.rows {
             let [(_, ours), others @ ..] = sides.as_slice() else { continue };
+            if others.is_empty() {
+                let _ = writeln!(
+                    table,
+                    "| {job} | {} | | | | {:.2} | | {:.1} | |",
+                    ours.times(),
+                    ours.cpu,
+                    ours.peak_mib
+                );
+            }
             for (name, other) in others {
                 // Writing to a string does not fail.
                 let _ = writeln!(
@@ -259,6 +268,7 @@ mod tests {
             vec![("pxkit", summary([3.0, 1.0, 2.0])), ("a", summary([4.0; 3])), ("b", summary([1.0; 3]))];
         let mut pairs = Pairs::new(PathBuf::new(), 3, Some("first"));
         pairs.rows.push(Row { job: "first backup".into(), sides });
+        pairs.rows.push(Row { job: "alone".into(), sides: vec![("pxkit", summary([1.0; 3]))] });
         assert!(pairs.wants("the first") && !pairs.wants("restore"));
         let table = pairs.table();
         let rows: Vec<&str> = table.lines().skip(2).collect();
@@ -266,7 +276,8 @@ mod tests {
             rows[0],
             "| first backup | 1.000 / 2.000 / 3.000 | a | 4.000 / 4.000 / 4.000 | 0.50 | 4.00 | 8.00 | 3.0 | 4.0 |"
         );
-        assert!(rows[1].contains("| b |") && rows[1].contains("| 2.00 |") && rows.len() == 2);
+        assert!(rows[1].contains("| b |") && rows[1].contains("| 2.00 |") && rows.len() == 3);
+        assert_eq!(rows[2], "| alone | 1.000 / 1.000 / 1.000 | | | | 2.00 | | 1.0 | |");
         assert_eq!(pairs.json()[0]["programs"][1]["program"], "a");
         assert_eq!(pairs.json()[0]["programs"][0]["seconds"][1], 2.0);
     }

@@ -87,7 +87,7 @@ pub fn open(path: &Path) -> anyhow::Result<File> {
         }
         OpenOptions::new().append(true).create(true).mode(0o600).open(path)
     };
-    open().with_context(|| format!("cannot open the log {}", path.display()))
+    open().with_context(|| format!("cannot open the log {}; --log names another", path.display()))
 }
 
 #[cfg(test)]

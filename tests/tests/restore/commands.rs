@@ -179,6 +179,19 @@ fn standard_output_takes_what_is_one_stream() {
 }
 
 #[test]
+fn a_reader_that_goes_away_is_told_once() {
+    for format in ["tar", "tar.zst", "zip"] {
+        let script = r#""$PXKIT" restore "$1" tree.pxar - --format "$2" --repository "$3" | head -c 1 >/dev/null
+            exit "${PIPESTATUS[0]}""#;
+        let run = Run::of(cli::shell(script, &[&LEGACY, &format, &store()]));
+        // Small archives may have gone into the pipe before.
+        assert!(matches!(run.code, Some(0..=2)), "{format}: {run:?}");
+        let errors = run.err.lines().filter(|line| !line.starts_with("warning: ")).count();
+        assert_eq!(errors, usize::from(run.code == Some(2)), "{format}: {}", run.err);
+    }
+}
+
+#[test]
 fn files_shows_the_manifest_and_what_lies_beside_it() {
     let run_json = run(&["files", LEGACY, "--json"]).succeeds().json();
     let names: Vec<_> = run_json.iter().map(|file| file["filename"].as_str().unwrap()).collect();
