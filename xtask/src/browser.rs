@@ -49,7 +49,8 @@ struct Tests {
 
 impl Tests {
     fn run(&self, skipped_file: &Path) -> Result<Outcome> {
-        if let Err(error) = tools::install(&tools::BROWSER) {
+        // Node.js first: where Debian's is too old, a browser need not be fetched.
+        if let Err(error) = tools::install(&[tools::NODE]) {
             return Ok(Outcome::Skipped(format!("{error:#}")));
         }
         match node_version() {
@@ -58,6 +59,9 @@ impl Tests {
                 let found = found.map_or("none".to_owned(), |version| version.to_string());
                 return Ok(Outcome::Skipped(format!("needs Node.js {NODE} or newer, found {found}")));
             }
+        }
+        if let Err(error) = tools::install(&tools::BROWSER) {
+            return Ok(Outcome::Skipped(format!("{error:#}")));
         }
         let packages = packages()?;
         let inspector = web::build(self.kind)?;

@@ -105,8 +105,10 @@ const PROGRAMS: [(&str, &str); 16] = [
 /// The compiler of C that can build for WebAssembly: zstd is written in C.
 pub const CLANG: (&str, &str) = ("clang", "clang");
 
-/// What tests of the inspector run in.
-pub const BROWSER: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
+/// What runs tests of the inspector.
+pub const NODE: (&str, &str) = ("node", "nodejs");
+/// What they run in, and what fetches its driver.
+pub const BROWSER: [(&str, &str); 2] = [("chromium", "chromium"), ("npm", "npm")];
 
 /// Installs the Debian packages that tests need and that are missing, where that is allowed.
 pub fn debian_packages() -> Result<Outcome> {
