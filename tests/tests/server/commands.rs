@@ -132,20 +132,6 @@ fn snapshots_are_listed_protected_and_removed() {
         .fails(2, &["none.pxar is not in the snapshot", "root.mpxar.didx"]);
 }
 
-/// Rule 75, and 20.
-#[test]
-fn r75_notes_are_kept_as_they_are() {
-    let client = Client::filled();
-    let long = format!("first ä + & = %41\n{}", "line\n\u{1f4be}".repeat(1200));
-    for what in [FIRST, "host/a"] {
-        client.run(&["notes", what, &long]).succeeds();
-        assert_eq!(client.run(&["notes", what]).succeeds().text().trim_end(), long.trim_end());
-        client.run(&["notes", what, ""]).succeeds();
-        assert_eq!(client.run(&["notes", what]).succeeds().text(), "");
-    }
-    client.run(&["notes", "host/b"]).fails(2, &["cannot read the notes of host/b"]);
-}
-
 #[test]
 fn namespaces_come_and_go() {
     let client = Client::new();
@@ -169,23 +155,6 @@ fn namespaces_come_and_go() {
     client.run(&["namespace", "delete", "a"]).exits(2);
     client.run(&["namespace", "delete", "a", "--delete-groups"]).succeeds();
     assert_eq!(client.run(&["namespace", "list"]).succeeds().text(), "");
-}
-
-/// Rules 71 and 72.
-#[test]
-fn r71_pruning_is_the_servers() {
-    let client = Client::filled();
-    let prune =
-        |more: &[&str]| client.run(&[&["prune", "host/a", "--json"], more].concat()).succeeds().json();
-    assert!(prune(&[]).iter().all(|line| line["mark"] == "keep"));
-    let dry = prune(&["--keep-last", "1", "--dry-run"]);
-    assert_eq!((&dry[0]["mark"], &dry[0]["removed"]), (&json!("remove"), &json!(false)));
-    client.run(&["protect", FIRST]).succeeds();
-    assert_eq!(prune(&["--keep-last", "1"])[0]["mark"], json!("protected"));
-    client.run(&["unprotect", FIRST]).succeeds();
-    let gone = prune(&["--keep-last", "1"]);
-    assert_eq!((&gone[0]["snapshot"], &gone[0]["removed"]), (&json!(FIRST), &json!(true)));
-    assert_eq!(client.run(&["snapshots", "--json"]).succeeds().json().len(), 1);
 }
 
 #[test]
@@ -238,19 +207,6 @@ fn groups_change_hands() {
     client.run(&["gc"]).fails(2, &["cannot collect garbage", "a permission is missing"]);
 }
 
-/// Rule 73.
-#[test]
-fn r73_a_log_is_uploaded_once() {
-    let client = Client::filled();
-    let log = client.scratch.join("log");
-    fs::write(&log, "what happened\n").expect("written");
-    client.run(&["upload-log", FIRST, "log"]).succeeds();
-    client.run(&["upload-log", FIRST, "tree/file"]).fails(2, &["already contains a log"]);
-    assert!(client.run(&["files", FIRST]).succeeds().text().contains("client.log.blob"));
-    client.run(&["upload-log", "host/b/2020-09-13T12:26:40Z", "log"]).fails(2, &["cannot store the log"]);
-    client.run(&["upload-log", FIRST, "log", "--repository", "./here"]).fails(2, &["is a directory"]);
-}
-
 /// A ticket is kept only if somebody asks for it, where nobody else can read it.
 #[test]
 fn logins_are_kept_and_forgotten() {
@@ -281,14 +237,6 @@ fn logins_are_kept_and_forgotten() {
     without(&["snapshots"]).fails(2, &["no password"]);
     assert!(client.run(&["logout"]).succeeds().text().starts_with("There was no login"));
     client.run_with("PBS_PASSWORD", Some("wrong"), &["login"]).fails(2, &["cannot log in as tester@pbs"]);
-}
-
-#[test]
-fn versions_are_told() {
-    let client = Client::new();
-    let text = client.run(&["version"]).succeeds();
-    assert!(text.text().starts_with("client version: ") && text.text().contains("\nserver version: "));
-    assert!(client.run(&["version", "--json"]).succeeds().json()[0]["server"].is_string());
 }
 
 /// Rules 2, 3, 5 and 9, and where everything comes from.

@@ -31,25 +31,26 @@ fn b71_b72_pruning() {
     let place = Place::new();
     let names = three(&place);
     let group = place.group();
-    let marks = |args: &[&str]| {
-        let run = place.run(&[&["prune", &group, "--json"], args].concat()).exits(0);
-        run.json()
-            .into_iter()
-            .map(|line| (line["snapshot"].clone(), line["mark"] != "remove"))
-            .collect::<Vec<_>>()
+    let prune = |args: &[&str]| place.run(&[&["prune", &group, "--json"], args].concat()).exits(0).json();
+    // What a rule says of each, and whether it is gone.
+    let told = |lines: &[Value]| {
+        let word = |line: &Value| line["mark"].as_str().expect("a word").to_owned();
+        lines.iter().map(|line| (word(line), line["removed"] == true)).collect::<Vec<_>>()
     };
-    let all = marks(&[]);
-    assert!(all.len() == 3 && all.iter().all(|(_, keep)| *keep), "{all:?}");
-    let dry = marks(&["--dry-run", "--keep-last", "1"]);
-    let listed: Vec<_> = dry.iter().map(|(name, _)| name.as_str().expect("a name").to_owned()).collect();
+    let [keep, remove, stays, goes] =
+        [("keep", false), ("remove", false), ("protected", false), ("remove", true)]
+            .map(|(mark, removed)| (mark.to_owned(), removed));
+    assert_eq!(told(&prune(&[])), [&keep, &keep, &keep].map(Clone::clone));
+    let dry = prune(&["--dry-run", "--keep-last", "1"]);
+    let listed: Vec<_> =
+        dry.iter().map(|line| line["snapshot"].as_str().expect("a name").to_owned()).collect();
     assert_eq!(listed, names, "oldest first");
-    assert_eq!(dry.iter().map(|(_, keep)| *keep).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(told(&dry), [&remove, &remove, &keep].map(Clone::clone));
     assert_eq!(place.snapshots().len(), 3);
     place.run(&["protect", &names[0]]).exits(0);
     let run = place.run(&["forget", &names[0]]).exits(2);
     assert!(run.err.contains("protected"), "{}", run.err);
-    let kept = marks(&["--keep-last", "1"]);
-    assert_eq!(kept.iter().map(|(_, keep)| *keep).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(told(&prune(&["--keep-last", "1"])), [&stays, &goes, &keep].map(Clone::clone));
     let left = place.snapshots();
     assert_eq!(left.len(), 2);
     assert_eq!((&left[0]["protected"], &left[1]["protected"]), (&true.into(), &false.into()));
@@ -67,8 +68,11 @@ fn b73_the_log_of_a_client() {
     fs::write(place.join("second.log"), "something else").expect("written");
     let name = format!("{}/2023-11-14T22:13:20Z", place.group());
     place.run(&["upload-log", &name, "first.log"]).exits(0);
-    let run = place.run(&["upload-log", &name, "second.log"]).exits(2);
-    assert!(run.err.contains("already"), "{}", run.err);
+    place.run(&["upload-log", &name, "second.log"]).fails(2, &["already contains a log"]);
+    assert!(place.run(&["files", &name]).exits(0).text().contains("client.log.blob"));
+    let other = format!("{}-none/2023-11-14T22:13:20Z", place.group());
+    place.run(&["upload-log", &other, "first.log"]).fails(2, &["cannot store the log"]);
+    place.run(&["upload-log", &name, "first.log", "--repository", "./here"]).fails(2, &["is a directory"]);
     let run = place.run(&["restore", &name, "client.log", "-"]);
     if let Some(server) = place.own() {
         let blob = fs::read(server.root().join(&name).join("client.log.blob")).expect("a log");
@@ -91,8 +95,12 @@ fn b20_b75_notes() {
             assert_eq!(told.text().trim_end(), notes.trim_end(), "{what}");
         }
     }
-    place.run(&["notes", &name, ""]).exits(0);
-    assert_eq!(place.run(&["notes", &name]).exits(0).text(), "");
+    for what in [&name, &place.group()] {
+        place.run(&["notes", what, ""]).exits(0);
+        assert_eq!(place.run(&["notes", what]).exits(0).text(), "");
+    }
+    let other = format!("{}-none", place.group());
+    place.run(&["notes", &other]).fails(2, &["cannot read the notes of", &other]);
 }
 
 /// 21: tasks are waited for, and tell what they found.
@@ -130,7 +138,9 @@ fn all_the_others() {
     place.run(&["status"]).exits(0);
     place.run(&["status", "--json"]).exits(0).json();
     let version = place.run(&["version"]).exits(0);
-    assert!(version.text().contains("4.2"), "{}", version.text());
+    assert!(version.text().starts_with("client version: "), "{}", version.text());
+    assert!(version.text().contains("\nserver version: 4.2"), "{}", version.text());
+    assert!(place.run(&["version", "--json"]).exits(0).json()[0]["server"].is_string());
     let group = place.group();
     place.run(&["change-owner", "--ns", "a/b", &group, &other.auth_id]).exits(0);
     let owner = fs::read_to_string(place.server().root().join("ns/a/ns/b").join(&group).join("owner"));
