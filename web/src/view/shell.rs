@@ -64,7 +64,7 @@ pub fn Shell() -> Html {
                 <Later><Files /></Later>
                 <Later>
                     { view(tab) }
-                    if !hidden { <Entry /> }
+                    if !hidden { <Later><Entry /></Later> }
                     <Arrival />
                 </Later>
             </main>

@@ -11,6 +11,7 @@ use yew::prelude::*;
 
 use super::{
     keyboard::use_patience,
+    later::Later,
     list::{Fetched, List},
     parts::{Trouble, use_size},
 };
@@ -215,29 +216,31 @@ fn Table(props: &TableProps) -> Html {
     let empty = html! { <div class="empty">{ nothing(&view, &shown) }</div> };
     html! {
         <div class="files-table" ref={pane}>
-            <filter::Filter info={shown.info.clone()} {width} />
+            <div class="filter-place"><Later><filter::Filter info={shown.info.clone()} {width} /></Later></div>
             if let Some(problem) = &shown.problem {
                 <Trouble problem={problem.clone()} />
             }
-            <List<Row>
-                label="Entries"
-                role={if view.flat { "grid" } else { "treegrid" }}
-                template={columns::template(&columns)}
-                head={head(&app, &view, &columns)}
-                columns={columns.len()}
-                {total}
-                revision={shown.revision}
-                identity={shown.identity}
-                {fetch}
-                {line}
-                {current}
-                {show}
-                {on_current}
-                {on_open}
-                {on_command}
-                rank={0}
-                {empty}
-            />
+            <Later>
+                <List<Row>
+                    label="Entries"
+                    role={if view.flat { "grid" } else { "treegrid" }}
+                    template={columns::template(&columns)}
+                    head={head(&app, &view, &columns)}
+                    columns={columns.len()}
+                    {total}
+                    revision={shown.revision}
+                    identity={shown.identity}
+                    {fetch}
+                    {line}
+                    {current}
+                    {show}
+                    {on_current}
+                    {on_open}
+                    {on_command}
+                    rank={0}
+                    {empty}
+                />
+            </Later>
         </div>
     }
 }

@@ -1,5 +1,8 @@
 //! The rows of the list of all entries that match.
 
+use std::ops::Range;
+
+use super::PART;
 use super::bits::Bits;
 use super::order::Order;
 
@@ -41,7 +44,11 @@ impl List {
             let known = if order.is_archive() { self.seen } else { 0 };
             ids.truncate(if order.is_archive() { ids.len() } else { 0 });
             match matches {
-                Some(matches) => ids.extend(matches.iter(known..seen)),
+                Some(matches) => {
+                    for start in (known..seen).step_by(PART as usize) {
+                        append(ids, matches, start..seen.min(start + PART));
+                    }
+                }
                 None => ids.extend(known..seen),
             }
             if !order.is_archive() {
@@ -82,4 +89,10 @@ impl List {
     pub fn memory(&self) -> usize {
         self.ids.as_ref().map_or(0, |ids| ids.capacity() * size_of::<u32>())
     }
+}
+
+/// Appends those of a part of the entries that match.
+#[inline(never)]
+fn append(ids: &mut Vec<u32>, matches: &Bits, part: Range<u32>) {
+    ids.extend(matches.iter(part));
 }

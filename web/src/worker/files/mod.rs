@@ -37,6 +37,9 @@ use bits::Bits;
 use facts::Facts;
 use state::{Files, Matches};
 
+/// Entries that one call of a function goes over where all are gone over: a browser takes to the better of its two programs for a function only when it
+/// is called again, and the first filter of a session should not have to do with the worse one.
+const PART: u32 = 1 << 14;
 /// Rows that are given at once.
 const ROWS: u32 = 1000;
 

@@ -11,11 +11,10 @@ use std::rc::Rc;
 use pxkit_core::access::Tree;
 use pxkit_core::format::Kind;
 
+use super::PART;
 use super::bits::Bits;
 use super::order::Order;
 
-/// Entries that are looked at in one go.
-const PART: u32 = 1 << 14;
 /// Siblings whose order is kept, 8 bytes each.
 const KEPT: usize = 1 << 18;
 /// What keeping an order costs beside them.
@@ -87,8 +86,7 @@ impl Outline {
         outline
     }
 
-    /// Shows what is above those of a range that are shown; what comes behind the range was there before. A browser takes to the better of its two programs
-    /// for a function only when it is called again, so the loop over all is not in it.
+    /// Shows what is above those of a range that are shown; what comes behind the range was there before.
     #[inline(never)]
     fn show_above(&mut self, tree: &Tree, ids: Range<u32>) {
         let Self { below, open: OpenSet { bits: open, .. }, shown: Some(shown), .. } = self else { return };

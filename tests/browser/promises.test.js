@@ -1,0 +1,145 @@
+// What a person is promised and no other file of tests looks at: exports, previews, attributes by name, what the pointer is over, copies, all filters,
+// colours, and that nothing but the files themselves is needed.
+
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "node:test";
+
+import { drawn, eventually, golden, number, pxkit, pxkitJson, row, rows, scratch, start, store, newest, summary, view, withFiles, withSnapshots } from "./harness/index.js";
+
+const archive = (name) => `${golden}/archives/${name}`;
+const halves = (name) => [archive(`${name}.mpxar`), archive(`${name}.ppxar`)];
+/** A picture of one pixel. */
+const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+test("what is exported is the report of the program, and lists with a line for each thing", async (t) => {
+  const i = await withSnapshots(t);
+  const { page } = i;
+  const save = async (list, nth) => {
+    await page.locator(".menu > summary", { hasText: "Export" }).click();
+    const { path } = await i.save(`.menu li:has-text("${list}") ${nth === null ? "" : `~ li >> nth=${nth} >> `}button`);
+    return (await readFile(path)).toString();
+  };
+  const report = JSON.parse(await save("Layout report", null));
+  const own = await pxkitJson("layout", "--repository", store, "--json", `${newest}/tree.pxar`);
+  for (const part of ["size", "entries", "files", "live", "padding"]) assert.deepEqual(report[part], own[part], part);
+  const files = JSON.parse(await save("Files as shown", 0));
+  const lines = (await save("Files as shown", 1)).trim().split(/\r?\n/);
+  assert.equal(lines.length, (files).length + 1);
+  const chunks = JSON.parse(await save("Chunks", 0));
+  await view(page, "chunks");
+  const shown = number(await page.locator("#view-chunks .list").getAttribute("aria-rowcount")) - 1;
+  assert.equal(chunks.length, shown);
+});
+
+test("previews: text, pictures, bytes", async (t) => {
+  const dir = await scratch(t);
+  await mkdir(join(dir, "tree"));
+  await writeFile(join(dir, "tree/words"), "plain words\nin two lines\n");
+  await writeFile(join(dir, "tree/picture"), Buffer.from(PIXEL, "base64"));
+  await writeFile(join(dir, "tree/bytes"), Buffer.from([0, 1, 2, 253, 254, 255]));
+  const made = join(dir, "made.pxar");
+  await pxkit("create", made, join(dir, "tree"));
+  const { page } = await withFiles(t, [made]);
+  await row(page, "words").click();
+  await page.locator("#entry .look.text", { hasText: "in two lines" }).waitFor();
+  await row(page, "picture").click();
+  await page.waitForFunction(() => document.querySelector("#entry img.picture")?.naturalWidth === 1);
+  await row(page, "bytes").click();
+  await page.locator("#entry .look.mono", { hasText: "00 01 02 fd fe ff" }).waitFor();
+});
+
+test("attributes have their names", async (t) => {
+  const { page } = await withFiles(t, halves("attributes"));
+  for (const [name, expected] of [["capability", /cap_net_bind_service=ep/], ["acl", /^user 1000$/], ["capability-and-xattr", /user\./]]) {
+    await row(page, name).click();
+    await page.locator("#entry h2").getByText(name, { exact: true }).waitFor();
+    await page.locator("#entry").getByText(expected).first().waitFor();
+  }
+});
+
+test("the pointer over the map tells what is there", async (t) => {
+  const { page } = await withSnapshots(t);
+  await view(page, "layout");
+  await drawn(page, "#view-layout .detail canvas");
+  const box = await page.locator("#view-layout .detail").boundingBox();
+  const said = new Set();
+  for (const x of [0.1, 0.35, 0.6, 0.9]) {
+    await page.mouse.move(box.x + box.width * x, box.y + box.height * 0.45);
+    said.add(await eventually(async () => {
+      const text = await page.locator("#view-layout p:has(.what)").innerText();
+      assert.match(text, /0x[0-9a-f_]+ – 0x[0-9a-f_]+/);
+      assert.match(text, /chunk/);
+      return text;
+    }));
+    await page.waitForTimeout(200);
+  }
+  assert.ok(said.size > 1, [...said].join("\n"));
+});
+
+test("paths and digests are copied", async (t) => {
+  const { page } = await withSnapshots(t);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await row(page, "text").click();
+  await page.locator("#entry h2", { hasText: "text" }).waitFor();
+  await page.keyboard.press("c");
+  await page.locator(".status", { hasText: "Copied the path" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "/text");
+  await view(page, "chunks");
+  await page.locator("#view-chunks [data-row]").first().click();
+  await page.keyboard.press("c");
+  await page.locator(".status", { hasText: "Copied the digest" }).waitFor();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^[0-9a-f]{64}$/);
+});
+
+test("filters by kind, size, what is irregular and what was used again", async (t) => {
+  const { page } = await withSnapshots(t, [1, 0]);
+  await page.getByRole("button", { name: "Compare them" }).click();
+  await page.locator("#view-compare").waitFor();
+  await page.keyboard.press("1");
+  const count = async () => page.locator(".filter .count").innerText();
+  const matches = async (not) =>
+    eventually(async () => {
+      const text = await count();
+      assert.ok(/\d/.test(text) && text !== not, text);
+      return text;
+    });
+  await page.getByLabel("Kind of entry").selectOption({ index: 2 });
+  const kinds = await matches("");
+  await page.getByLabel("Kind of entry").selectOption({ index: 0 });
+  await eventually(async () => assert.equal(await count(), ""));
+  await page.locator("input.size").first().fill("100 KiB");
+  await page.keyboard.press("Enter");
+  const large = await matches("");
+  assert.notEqual(large, kinds);
+  await page.locator("input.size").first().fill("");
+  await page.keyboard.press("Enter");
+  await eventually(async () => assert.equal(await count(), ""));
+  await page.getByLabel("reused").check();
+  const reused = number(await matches(""));
+  assert.ok(reused > 10 && reused < 134, `${reused} are reused`);
+});
+
+test("what is open needs no network, and the colours are what was chosen", async (t) => {
+  const i = await start(t, { colorScheme: "dark", allow: /ERR_INTERNET_DISCONNECTED/ });
+  await i.worker();
+  await i.page.waitForTimeout(300);
+  // The browser itself looks for the icon of its tab again when the title changes.
+  const missed = [];
+  i.page.on("requestfailed", (request) => missed.push(request.url()));
+  await i.page.context().setOffline(true);
+  await i.drop(halves("kinds"));
+  await rows(i.page).first().waitFor();
+  assert.deepEqual(missed.filter((url) => !url.includes("icon.svg")), []);
+  const back = () => i.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await back();
+  await i.page.getByRole("button", { name: /^Colours/ }).click();
+  await i.page.locator('html[data-theme="light"]').waitFor();
+  const light = await back();
+  assert.notEqual(light, dark);
+  await i.page.context().setOffline(false);
+  await i.page.reload();
+  await i.page.locator('html[data-theme="light"]').waitFor();
+  assert.equal(await back(), light);
+});
