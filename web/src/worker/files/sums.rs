@@ -2,6 +2,8 @@
 
 use pxkit_core::access::Tree;
 
+use super::PART;
+
 /// Entries between two of the sums that are kept.
 const STEP: u32 = 32;
 
@@ -18,13 +20,21 @@ impl Sums {
     /// Takes in what the tree has more than before.
     pub fn grow(&mut self, tree: &Tree) {
         let len = tree.len() as u32;
-        for id in self.seen..len {
+        while self.seen < len {
+            self.take(tree, len.min(self.seen + PART));
+        }
+    }
+
+    /// Takes in a part of it, up to `end`.
+    #[inline(never)]
+    fn take(&mut self, tree: &Tree, end: u32) {
+        for id in self.seen..end {
             if id.is_multiple_of(STEP) {
                 self.before.push(self.total);
             }
             self.total = self.total.wrapping_add(tree.size(id));
         }
-        self.seen = self.seen.max(len);
+        self.seen = end;
     }
 
     /// Bytes of contents of an entry, or of all that is in it.
