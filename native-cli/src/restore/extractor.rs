@@ -104,8 +104,10 @@ fn with_workers<'a, T>(shared: &Shared<'a>, body: impl FnOnce() -> anyhow::Resul
         }
         result
     });
-    shared.advise();
     let error = shared.take_error();
+    if error.is_none() {
+        shared.advise();
+    }
     match (result, error) {
         (Ok(_), Some(error)) => Err(error),
         (result, _) => result,
