@@ -40,10 +40,10 @@ use crate::{boot, state::app::App};
 pub fn start() {
     let app = App::start(boot::worker);
     Timeout::new(0, move || {
+        gather::at_start(&app);
         let root =
             gloo::utils::document().get_element_by_id("app").expect("the page has a place for the program");
-        yew::Renderer::<Page>::with_root_and_props(root, PageProps { app: app.clone() }).render();
-        Timeout::new(0, move || gather::at_start(&app)).forget();
+        yew::Renderer::<Page>::with_root_and_props(root, PageProps { app }).render();
     })
     .forget();
 }

@@ -72,7 +72,7 @@ pub fn Shell() -> Html {
     };
     html! {
         <div class="shell" ref={root} data-tab={tab.word()}>
-            <Later><Header /></Later>
+            <Header />
             if document.is_some() { <Later><Tabs /></Later> }
             <Later><Banners /></Later>
             { work }
