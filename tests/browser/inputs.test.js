@@ -6,7 +6,7 @@ import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 
-import { bundle, choose, dismissAll, golden, inspect, inspector, kind, newest, pxkit, row, scratch, serve, start, store, summary } from "./harness/index.js";
+import { bothVersions, bundle, choose, dismissAll, golden, inspect, inspector, kind, newest, pxkit, row, scratch, serve, start, store, summary } from "./harness/index.js";
 
 const archives = `${golden}/archives`;
 const archive = (name) => `${archives}/${name}`;
@@ -33,13 +33,7 @@ test("archives of both versions, dropped: what they are, and their entries", asy
 });
 
 test("a unified archive that says it is of version 2", async (t) => {
-  // FORMAT_VERSION with the number 2, then the contents of version 1: no writer makes it, and it can be read.
-  const version = Buffer.alloc(24);
-  version.writeBigUInt64LE(0x730f6c75df16a40dn, 0);
-  version.writeBigUInt64LE(24n, 8);
-  version.writeBigUInt64LE(2n, 16);
-  const file = join(await scratch(t), "both.pxar");
-  await writeFile(file, Buffer.concat([version, await readFile(archive("kinds.pxar"))]));
+  const file = await bothVersions(t);
   const i = await start(t);
   await i.drop(file);
   await kind(i.page, "version 2");

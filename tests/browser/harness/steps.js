@@ -1,8 +1,10 @@
 // What many tests begin with: something is opened, and it is there.
 
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-import { bundle, golden, PATIENCE } from "./paths.js";
+import { bundle, golden, PATIENCE, scratch } from "./paths.js";
 import { inspector } from "./inspector.js";
 import { serve } from "./server.js";
 
@@ -44,6 +46,17 @@ export async function withSnapshots(t, places = [0], { group = "host/meta", file
 export async function choose(page, group, { file = "mpxar", place = 0 } = {}) {
   await page.getByText(group, { exact: true }).click();
   await page.locator(".snapshot").nth(place).locator(".jump", { hasText: file }).first().click();
+}
+
+/** A unified archive that says it is of version 2: FORMAT_VERSION with that number, then the contents of version 1. No writer makes it, and it can be read. */
+export async function bothVersions(t) {
+  const version = Buffer.alloc(24);
+  version.writeBigUInt64LE(0x730f6c75df16a40dn, 0);
+  version.writeBigUInt64LE(24n, 8);
+  version.writeBigUInt64LE(2n, 16);
+  const file = join(await scratch(t), "both.pxar");
+  await writeFile(file, Buffer.concat([version, await readFile(`${golden}/archives/kinds.pxar`)]));
+  return file;
 }
 
 /** Calls `check` again until it throws nothing, and returns what it returns; what it throws in the end is the failure. */
