@@ -4,7 +4,7 @@ use core::ops::Range;
 use super::listing::{Listing, Since};
 use crate::chunk::FileStart;
 use crate::encode::{Encoder, Event, Node};
-use crate::format::{Error, HEADER_SIZE, PayloadRef};
+use crate::format::{Error, HEADER_SIZE, PAYLOAD_TAIL_MARKER, PayloadRef};
 use crate::index::DynamicIndex;
 use crate::reuse::{Decision, Injection, Placement};
 
@@ -151,6 +151,46 @@ impl<'a> Emit<'a> {
     /// Number of the file in the listing that comes next.
     pub fn next(&self) -> usize {
         self.next
+    }
+
+    /// What the metadata stream begins with, before the root's ENTRY.
+    pub fn beginning(&self) -> &[u8] {
+        &self.meta
+    }
+
+    /// The chunks between the markers of the previous payload stream, if the new one is the same: all files are used again where they are, in all
+    /// chunks that there are. Nothing may have been encoded yet.
+    pub fn same_payload(&self) -> Option<Vec<Injection>> {
+        const MARKER: u64 = HEADER_SIZE as u64;
+        let (decision, index, _) = self.reuse.as_ref()?;
+        let (mut placement, mut inject) = (Placement::new(index), Vec::new());
+        let (mut position, mut counted) = (MARKER, 0);
+        for (number, file) in self.listing.files().iter().enumerate() {
+            let old = file.old.filter(|_| decision.reuses(number))?;
+            if placement.reuse(old, file.stored(), position, &mut inject).ok()? != old {
+                return None;
+            }
+            position += inject[counted..].iter().map(|chunk| chunk.size).sum::<u64>();
+            counted = inject.len();
+        }
+        placement.flush(&mut inject);
+        let is_marker = |at| index.extent(at).is_some_and(|extent| extent.end - extent.start == MARKER);
+        let last = index.count().checked_sub(1)?;
+        let is_all = inject.iter().map(|chunk| chunk.at).eq(1..last) && is_marker(0) && is_marker(last);
+        is_all.then_some(inject)
+    }
+
+    /// Instead of encoding anything: the payload stream of chunks that [`Emit::same_payload`] told. The metadata stream is left to the caller.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn repeat_payload<S: Sink>(mut self, chunks: &[Injection], sink: &mut S) -> Result<(), S::Error> {
+        self.meta.clear();
+        self.start(sink)?;
+        sink.inject(chunks)?;
+        let end = HEADER_SIZE as u64 + chunks.iter().map(|chunk| chunk.size).sum::<u64>();
+        sink.segment(end..end + PAYLOAD_TAIL_MARKER.len() as u64, Vec::new())?;
+        sink.payload(&PAYLOAD_TAIL_MARKER)
     }
 
     /// Encodes something without contents; returns what a hard link to it must name.

@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use pxkit_core::blob::Manifest;
 use pxkit_core::chunk::{Chunker, Cutter};
-use pxkit_core::format::Timestamp;
+use pxkit_core::format::{Digest, ItemType, Timestamp};
 use pxkit_core::pattern::{Pattern, encode_prelude, exclude_text};
 use pxkit_core::plan::Emit;
-use pxkit_core::reuse::{Decision, Rules, decide};
+use pxkit_core::reuse::{Decision, Injection, Rules, decide};
 use rustix::fs::fstatfs;
 
 use super::ahead::{Ahead, Keep, Openers};
 use super::catalog::CatalogStream;
-use super::detect::{self, Detected, How};
+use super::detect::{self, Detected, How, Seen};
 use super::emit::{Emitted, Emitter};
 use super::known::Known;
 use super::old::Old;
@@ -227,10 +227,10 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let is_read = |number: usize| !reuse.is_some_and(|(decision, _)| decision.reuses(number));
         // What nobody touched leaves the traces that it left before; those of a file that is read may be others by then.
         let kept = reuse.map(|(_, reference)| reference.checksums).filter(|_| {
-            found.has_same_state() && !options.dry_run && !(0..found.listing.files().len()).any(is_read)
+            found.is_the_same() && !options.dry_run && !(0..found.listing.files().len()).any(is_read)
         });
-        let Detected { listing, turns, usage, .. } = found;
-        let has_reference = reuse.is_some();
+        let Detected { listing, turns, usage, seen, .. } = found;
+        let (has_reference, reference) = (reuse.is_some(), reuse.map(|(_, reference)| reference));
         let reuse = reuse.map(|(decision, reference)| (decision, &reference.payload));
         let name = &source.name;
         let is_split = options.mode != Mode::Legacy;
@@ -255,8 +255,17 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         if let Some(catalog) = &mut catalog {
             catalog.enter(format!("{name}.pxar.didx").as_bytes())?;
         }
-        let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root, Keep::All);
         let mut streams = Streams { meta: Meta::Here(Box::new(meta)), payload, usage, inherited: 0 };
+        let same = kept.and(reference).filter(|_| catalog.is_none());
+        let same = same.map(|reference| self.same(&emit, reference)).transpose()?.flatten();
+        if let Some([metadata, payload]) = same {
+            emit.repeat_payload(&payload, &mut streams)?;
+            streams.meta.inject(&metadata)?;
+            let Seen { links, files: reused, .. } = seen;
+            summary.emitted(Emitted { links, reused, ..Emitted::default() });
+            return self.finish(streams, (None, kept), manifest, summary);
+        }
+        let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root, Keep::All);
         let run = |streams: &mut Streams<'p, 'env>| {
             Emitter::new(emit, streams, catalog.as_deref_mut(), exclude_cli, openers, report)
                 .with_state(kept.is_none().then(|| self.begin_state()).flatten())
@@ -269,6 +278,29 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             catalog.leave()?;
         }
         summary.emitted(emitted);
+        self.finish(streams, (state, kept), manifest, summary)
+    }
+
+    /// The chunks of both streams of the previous archive, if the new one is the same: its entries are known to be, see [`Detected::is_the_same`], so it is if
+    /// contents stay where they are and it begins with the same patterns.
+    fn same(&self, emit: &Emit<'_>, reference: &Reference) -> anyhow::Result<Option<[Vec<Injection>; 2]>> {
+        let mut beginning = emit.beginning().to_vec();
+        beginning.extend_from_slice(&ItemType::Entry.htype().to_le_bytes());
+        let Some(payload) = emit.same_payload().filter(|_| reference.begins_with(&beginning)) else {
+            return Ok(None);
+        };
+        let metadata = reference.metadata_chunks(self.storing.backup)?;
+        Ok(metadata.map(|metadata| [metadata, payload]))
+    }
+
+    /// Ends the streams, whose entries go into the manifest, and what was made of the state.
+    fn finish(
+        &self,
+        streams: Streams<'p, 'env>,
+        (state, kept): (Option<NewState>, Option<[Digest; 2]>),
+        manifest: &mut Manifest,
+        summary: &mut ArchiveSummary,
+    ) -> anyhow::Result<Option<FinishedState>> {
         summary.inherited = streams.inherited;
         // The payload before the metadata, as manifests have them.
         let mut payload_checksum = None;

@@ -36,7 +36,7 @@ pub struct Detected {
     pub order: Option<Order>,
     /// The order of the records, if it is not that of the spool.
     pub turns: Option<Vec<Turn>>,
-    /// What file systems are called in the state, and how many entries it has as they would be written into a new one.
+    /// What file systems are called in the state, and how many entries are untouched and where they were, with the traces that they had.
     devices: Devices,
     known: u64,
     /// Files were found not to need reading after all.
@@ -217,9 +217,8 @@ impl Detected {
         let (mut place, mut former) = (None, None);
         if let Some(old) = old {
             if let Some(looked) = old.look(node, above != Some(&node.dev), report) {
-                former = looked.former;
                 if let Some(entry) = old.untouched(node, &looked) {
-                    is_known = true;
+                    (is_known, former) = (true, looked.former);
                     if node.is_bare {
                         (old_stat, old_attributes) = (entry.stat, entry.attributes.clone());
                         (stat, attributes) = (&old_stat, &old_attributes);
@@ -287,12 +286,13 @@ impl Detected {
         let may_be_link = node.nlink > 1 && self.order.is_none();
         let linked = if may_be_link { links.get(&(node.dev, node.ino)) } else { None };
         let is_link = linked.is_some_and(|linked| linked.can_link);
-        let (mut stat, mut attributes, mut looked) = (&node.stat, node.attributes, None);
+        let (mut stat, mut attributes, mut looked, mut former) = (&node.stat, node.attributes, None, None);
         let (old_stat, old_attributes);
         if let (false, Some(old)) = (is_link, &mut old) {
             looked = old.look(node, false, report);
             if let Some(looked) = &looked {
                 let entry = old.untouched(node, looked);
+                former = looked.former.filter(|_| entry.is_some());
                 needs.count(entry.is_none());
                 match entry {
                     Some(entry) if node.is_bare => {
@@ -362,13 +362,13 @@ impl Detected {
             order.file(self.spool.position(), place, number, inode);
         }
         self.listing.file(node.path, File { size, old: at });
-        let former = looked.and_then(|looked| looked.former);
         self.write(node, (stat, attributes), marks, RecordContent::File { size }, former)?;
         Ok(true)
     }
 
-    /// Whether a new state would have just the traces that the one of the previous archive has, if all contents are used again.
-    pub fn has_same_state(&self) -> bool {
+    /// Whether the tree is what the previous archive has: nobody touched anything, nothing came, went or moved. So a new state would have just the traces
+    /// that there are, if all contents are used again.
+    pub fn is_the_same(&self) -> bool {
         let is_all = |count| self.known == count && self.seen.entries == count;
         self.turns.is_none() && self.state.is_some_and(|state| !state.is_void && is_all(state.count))
     }
@@ -418,7 +418,7 @@ impl Detected {
         let links = u32::try_from(node.nlink).unwrap_or(u32::MAX);
         let walk::Node { dev, ino, birth, ctime, .. } = *node;
         let identity = Identity { dev, ino, birth, ctime, links, marks };
-        if let Some(former) = former {
+        if let Some(former) = former.filter(|_| marks.has(Marks::STABLE) && marks.has(Marks::SETTLED)) {
             let trace = identity.trace(&content, self.devices.number(dev));
             self.known += u64::from(former == (self.seen.entries, trace));
         }

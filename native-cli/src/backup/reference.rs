@@ -1,23 +1,27 @@
 //! The previous snapshot's archive as a reference: whether it can be one, and if not, why (change detection 1.3 and 1.4).
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use anyhow::Context as _;
 use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::format::{Digest, Timestamp};
 use pxkit_core::index::{ChunkId, DynamicIndex};
+use pxkit_core::reuse::Injection;
 use serde_json::json;
 
 use crate::input::{EntryReader, Stream};
 use crate::pace;
 use crate::report::{Report, check_signals};
-use crate::source::{ChunkReader, ChunkedArchive};
+use crate::source::{ByteSource as _, ChunkReader, ChunkedArchive};
 use crate::store::{Backup, Snapshot};
 
 /// Bytes of decoded chunks of the previous metadata archive in memory: it is read once, from its start to its end.
 const CACHE: u64 = 20 << 20;
+
+/// Bytes of its beginning that are kept.
+const BEGINNING: u64 = 64 << 10;
 
 /// Chunks that are marked at a stretch.
 const TOUCHED: usize = 1024;
@@ -27,6 +31,9 @@ const TOUCHED: usize = 1024;
 pub struct Reference {
     snapshot: Snapshot,
     meta_name: String,
+    /// The previous metadata index, and what its archive begins with, once it was opened.
+    metadata: DynamicIndex,
+    beginning: OnceLock<Vec<u8>>,
     /// The previous payload index.
     pub payload: DynamicIndex,
     /// For each of its chunks, whether the repository has lost it.
@@ -88,7 +95,7 @@ impl Reference {
         payload_name: &str,
         checksums: [Digest; 2],
     ) -> anyhow::Result<Self> {
-        snapshot.index(&meta_name).with_context(|| meta_name.clone())?;
+        let metadata = snapshot.index(&meta_name).with_context(|| meta_name.clone())?;
         let payload = snapshot.index(payload_name).with_context(|| payload_name.to_owned())?;
         let missing = touch(payload.chunks(), backup)?;
         let manifest = snapshot.manifest();
@@ -96,6 +103,8 @@ impl Reference {
         Ok(Self {
             snapshot: snapshot.clone(),
             meta_name,
+            metadata,
+            beginning: OnceLock::new(),
             missing,
             is_sorted: !is_append_order(manifest),
             walk_start,
@@ -116,7 +125,33 @@ impl Reference {
     pub fn open(&self) -> anyhow::Result<EntryReader> {
         let reader = ChunkReader::with_cache(self.snapshot.clone(), CACHE);
         let archive = ChunkedArchive::open(Arc::new(reader), &self.meta_name)?;
+        let mut beginning = vec![0; archive.size().min(BEGINNING) as usize];
+        if archive.read_exact_at(&mut beginning, 0).is_ok() {
+            let _ = self.beginning.set(beginning);
+        }
         Ok(EntryReader::new(Stream::over(Arc::new(archive))))
+    }
+
+    /// Whether the previous metadata archive, which was opened, begins with these bytes.
+    pub fn begins_with(&self, bytes: &[u8]) -> bool {
+        self.beginning.get().is_some_and(|beginning| beginning.starts_with(bytes))
+    }
+
+    /// The chunks of the previous metadata archive, marked as used; `None` if the repository has lost one.
+    ///
+    /// # Errors
+    /// The repository fails.
+    pub fn metadata_chunks(&self, backup: &dyn Backup) -> anyhow::Result<Option<Vec<Injection>>> {
+        let chunks = self.metadata.chunks();
+        if touch(chunks, backup)?.contains(&true) {
+            return Ok(None);
+        }
+        let chunk = |(at, chunk): (usize, &ChunkId)| {
+            let extent = self.metadata.extent(at)?;
+            let size = extent.end - extent.start;
+            Some(Injection { at, digest: chunk.digest, size, used: size })
+        };
+        Ok(chunks.iter().enumerate().map(chunk).collect())
     }
 
     /// Its name, for messages.

@@ -43,6 +43,17 @@ impl Meta<'_, '_> {
         }
     }
 
+    /// Chunks that are there already come next, see [`ChunkStream::inject`].
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn inject(&mut self, chunks: &[Injection]) -> anyhow::Result<()> {
+        match self {
+            Self::Here(stream) => stream.inject(chunks),
+            Self::Elsewhere(_) => bail!("a defect of pxkit: chunks for a stream that is being cut"),
+        }
+    }
+
     /// Ends it, see [`ChunkStream::finish`].
     ///
     /// # Errors

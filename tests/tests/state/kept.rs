@@ -5,12 +5,15 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::time::{Duration, SystemTime};
 
 use pxkit::backup::{Mode, Options};
+use pxkit_core::format::Digest;
 use pxkit_core::pattern::{MatchType, Pattern};
 use pxkit_core::reuse::state::{Header, Marks, Trace};
+use pxkit_tests::churn::set_time;
 use pxkit_tests::skip::needs_root_and_ext4;
+use pxkit_tests::snapshots::Made;
 use rustix::fs::{CWD, FileType, Mode as Permissions, XattrFlags, mknodat, setxattr};
 
-use super::{AUTO, World, edit_behind_time, looked_into, read};
+use super::{AUTO, World, edit_behind_time, looked_into, number, read};
 
 /// A tree with one of each kind, backed up twice: the second archive may refer to other places than the first.
 fn world() -> World {
@@ -61,6 +64,42 @@ fn where_nothing_changed_it_stays() {
     let made = world.backup();
     assert_eq!(read(&made), 1, "{}", made.json);
     assert_ne!(inode(&world), before);
+}
+
+/// The checksums of the indexes of a snapshot: metadata, payload.
+fn checksums(world: &World, made: &Made) -> [Digest; 2] {
+    ["root.mpxar.didx", "root.ppxar.didx"].map(|name| world.snapshots.index(&made.id, name).checksum())
+}
+
+#[test]
+fn what_nobody_touched_is_not_encoded_again() {
+    if !needs_root_and_ext4("state: what_nobody_touched_is_not_encoded_again") {
+        return;
+    }
+    let mut world = world();
+    // A hole in the payload stays where it is.
+    fs::remove_file(world.path("b/d")).expect("removed");
+    world.backup();
+    let made = world.backup();
+    let before = checksums(&world, &made);
+    assert_eq!(number(&made, "/metadata/injected_bytes"), number(&made, "/metadata/bytes"), "{}", made.json);
+    assert_eq!(number(&made, "/hardlinks"), 1, "{}", made.json);
+    world.is_whole(&made);
+    // Encoding gives the same.
+    let options = Options { state: None, ..world.options(Mode::Metadata) };
+    let encoded = world.snapshots.backup(world.tree.path(), &options);
+    assert_eq!(number(&encoded, "/metadata/injected_bytes"), 0, "{}", encoded.json);
+    assert_eq!(checksums(&world, &encoded), before);
+    for same in ["/files", "/reused", "/unchanged", "/hardlinks", "/entries", "/padding", "/payload"] {
+        assert_eq!(made.json.pointer(same), encoded.json.pointer(same), "{same}");
+    }
+    // What was touched a moment ago may be touched again without a trace, so it is.
+    world.backup();
+    set_time(&world.path("a"), 1_000_000_000, 7);
+    let made = world.backup_at_once();
+    let again = world.backup_at_once();
+    let injected = [&made, &again].map(|made| number(made, "/metadata/injected_bytes"));
+    assert_eq!(injected, [0, 0], "{}", again.json);
 }
 
 #[test]
