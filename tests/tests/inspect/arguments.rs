@@ -214,7 +214,7 @@ fn what_cannot_be_opened_is_said_before_anything_is_served() {
     refused(&scratch, &with_store("host/-/latest"), &["there is no file host/-/latest", "backup id"]);
     refused(&scratch, &with_store("host/meta/2020-01-01T00:00:00Z"), &["there is no snapshot"]);
     refused(&scratch, &with_store("host/meta/latest/none.pxar"), &["none.pxar", "tree.mpxar.didx"]);
-    refused(&scratch, &["--repository", "/none"], &["/none is no datastore"]);
+    refused(&scratch, &["--repository", "/none"], &["there is no datastore /none"]);
     refused(&scratch, &["--repository", "a@b:c", "host/a"], &["on a server"]);
     fs::create_dir_all(root.join("host/meta/2030-01-01T00:00:00Z")).unwrap();
     refused(&scratch, &with_store("host/meta/2030-01-01T00:00:00Z"), &["is not finished"]);
