@@ -166,7 +166,7 @@ struct Kept {
 
 impl Buffers {
     /// Most bytes that are kept.
-    const MOST: usize = 24 << 20;
+    const MOST: usize = 16 << 20;
 
     /// An empty buffer.
     pub fn take(&self) -> Vec<u8> {
