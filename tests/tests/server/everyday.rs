@@ -53,6 +53,24 @@ fn needs(key: &[&str], without: impl FnOnce() -> Run) {
 }
 
 #[test]
+fn what_nobody_touched_is_not_sent_again() {
+    both(|place, key| {
+        let again = |time: &str| {
+            let run = place.backup(&[&["--json", "--backup-time", time], key].concat());
+            let found = run.exits(0).json().swap_remove(0);
+            let of = |path: &str| found["archives"][0].pointer(path).cloned();
+            assert_eq!(of("/metadata/new_chunks"), Some(0.into()), "{found}");
+            assert_eq!(of("/metadata/injected_bytes"), of("/metadata/bytes"), "{found}");
+        };
+        // The first one left a state, as files were written some time before.
+        again("1700000100");
+        again("1700000200");
+        place.restores(key);
+        place.run(&[&["verify", &place.group()], key].concat()).exits(0);
+    });
+}
+
+#[test]
 fn find() {
     both(|place, key| {
         let snapshot = snapshot(place);
