@@ -158,38 +158,67 @@ impl<'a> Emit<'a> {
         &self.meta
     }
 
-    /// The chunks between the markers of the previous payload stream, if the new one is the same: all files are used again where they are, in all
-    /// chunks that there are. Nothing may have been encoded yet.
-    pub fn same_payload(&self) -> Option<Vec<Injection>> {
+    /// Whether the new payload stream is the previous one: all files are used again where they are, in all chunks that there are. Nothing may have been
+    /// encoded yet.
+    pub fn has_same_payload(&self) -> bool {
+        self.is_same_payload().unwrap_or(false)
+    }
+
+    fn is_same_payload(&self) -> Option<bool> {
         const MARKER: u64 = HEADER_SIZE as u64;
         let (decision, index, _) = self.reuse.as_ref()?;
         let (mut placement, mut inject) = (Placement::new(index), Vec::new());
-        let (mut position, mut counted) = (MARKER, 0);
+        // Behind the start marker, a chunk of its own.
+        let (mut position, mut next) = (MARKER, 1);
+        let mut follow = |inject: &mut Vec<Injection>, position: &mut u64| {
+            inject.drain(..).all(|chunk| {
+                *position += chunk.size;
+                next += 1;
+                chunk.at + 1 == next
+            })
+        };
         for (number, file) in self.listing.files().iter().enumerate() {
             let old = file.old.filter(|_| decision.reuses(number))?;
-            if placement.reuse(old, file.stored(), position, &mut inject).ok()? != old {
-                return None;
+            let new = placement.reuse(old, file.stored(), position, &mut inject).ok()?;
+            if new != old || !follow(&mut inject, &mut position) {
+                return Some(false);
             }
-            position += inject[counted..].iter().map(|chunk| chunk.size).sum::<u64>();
-            counted = inject.len();
         }
         placement.flush(&mut inject);
+        let is_in_order = follow(&mut inject, &mut position);
         let is_marker = |at| index.extent(at).is_some_and(|extent| extent.end - extent.start == MARKER);
-        let last = index.count().checked_sub(1)?;
-        let is_all = inject.iter().map(|chunk| chunk.at).eq(1..last) && is_marker(0) && is_marker(last);
-        is_all.then_some(inject)
+        Some(is_in_order && next + 1 == index.count() && is_marker(0) && is_marker(next))
     }
 
-    /// Instead of encoding anything: the payload stream of chunks that [`Emit::same_payload`] told. The metadata stream is left to the caller.
+    /// Instead of encoding anything, where [`Emit::has_same_payload`]: the payload stream. The metadata stream is left to the caller.
     ///
     /// # Errors
-    /// Those of the sink.
-    pub fn repeat_payload<S: Sink>(mut self, chunks: &[Injection], sink: &mut S) -> Result<(), S::Error> {
+    /// Those of the sink; something is not used again.
+    pub fn repeat_payload<S: Sink>(mut self, sink: &mut S) -> Result<(), S::Error> {
+        /// Chunks that are injected at once.
+        const MANY: usize = 1024;
         self.meta.clear();
         self.start(sink)?;
-        sink.inject(chunks)?;
-        let end = HEADER_SIZE as u64 + chunks.iter().map(|chunk| chunk.size).sum::<u64>();
-        sink.segment(end..end + PAYLOAD_TAIL_MARKER.len() as u64, Vec::new())?;
+        let not_same = || Error::misuse(0, "only a payload stream that is the same is repeated");
+        let Some((_, _, mut placement)) = self.reuse.take() else { return Err(not_same().into()) };
+        let (mut position, mut inject) = (HEADER_SIZE as u64, Vec::new());
+        let send = |inject: &mut Vec<Injection>, position: &mut u64, sink: &mut S| {
+            *position += inject.iter().map(|chunk| chunk.size).sum::<u64>();
+            let result = if inject.is_empty() { Ok(()) } else { sink.inject(inject) };
+            inject.clear();
+            result
+        };
+        for file in self.listing.files().iter() {
+            let old = file.old.ok_or_else(not_same)?;
+            // Where it comes to lie was looked at before.
+            placement.reuse(old, file.stored(), position, &mut inject)?;
+            if inject.len() >= MANY {
+                send(&mut inject, &mut position, sink)?;
+            }
+        }
+        placement.flush(&mut inject);
+        send(&mut inject, &mut position, sink)?;
+        sink.segment(position..position + PAYLOAD_TAIL_MARKER.len() as u64, Vec::new())?;
         sink.payload(&PAYLOAD_TAIL_MARKER)
     }
 

@@ -258,8 +258,8 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let mut streams = Streams { meta: Meta::Here(Box::new(meta)), payload, usage, inherited: 0 };
         let same = kept.and(reference).filter(|_| catalog.is_none());
         let same = same.map(|reference| self.same(&emit, reference)).transpose()?.flatten();
-        if let Some([metadata, payload]) = same {
-            emit.repeat_payload(&payload, &mut streams)?;
+        if let Some(metadata) = same {
+            emit.repeat_payload(&mut streams)?;
             streams.meta.inject(&metadata)?;
             let Seen { links, files: reused, .. } = seen;
             summary.emitted(Emitted { links, reused, ..Emitted::default() });
@@ -281,16 +281,15 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         self.finish(streams, (state, kept), manifest, summary)
     }
 
-    /// The chunks of both streams of the previous archive, if the new one is the same: its entries are known to be, see [`Detected::is_the_same`], so it is if
+    /// The chunks of the metadata of the previous archive, if the new one is the same: its entries are known to be, see [`Detected::is_the_same`], so it is if
     /// contents stay where they are and it begins with the same patterns.
-    fn same(&self, emit: &Emit<'_>, reference: &Reference) -> anyhow::Result<Option<[Vec<Injection>; 2]>> {
+    fn same(&self, emit: &Emit<'_>, reference: &Reference) -> anyhow::Result<Option<Vec<Injection>>> {
         let mut beginning = emit.beginning().to_vec();
         beginning.extend_from_slice(&ItemType::Entry.htype().to_le_bytes());
-        let Some(payload) = emit.same_payload().filter(|_| reference.begins_with(&beginning)) else {
+        if !reference.begins_with(&beginning) || !emit.has_same_payload() {
             return Ok(None);
-        };
-        let metadata = reference.metadata_chunks(self.storing.backup)?;
-        Ok(metadata.map(|metadata| [metadata, payload]))
+        }
+        reference.metadata_chunks(self.storing.backup)
     }
 
     /// Ends the streams, whose entries go into the manifest, and what was made of the state.
