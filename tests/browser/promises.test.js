@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 
-import { bothVersions, drawn, eventually, golden, number, pxkit, pxkitJson, row, rows, scratch, start, store, newest, summary, view, withFiles, withSnapshots } from "./harness/index.js";
+import { bothVersions, choose, drawn, eventually, golden, number, pxkit, pxkitJson, row, rows, scratch, start, store, newest, summary, view, withFiles, withSnapshots } from "./harness/index.js";
 
 const archive = (name) => `${golden}/archives/${name}`;
 const halves = (name) => [archive(`${name}.mpxar`), archive(`${name}.ppxar`)];
@@ -98,7 +98,14 @@ test("filters by kind, size, what is irregular and what was used again", async (
   await page.getByRole("button", { name: "Compare them" }).click();
   await page.locator("#view-compare").waitFor();
   await page.keyboard.press("1");
-  const count = async () => page.locator(".filter .count").innerText();
+  // What is not said to be old is the answer to what is asked, at every moment.
+  await page.evaluate(() => {
+    const count = document.querySelector(".filter .count");
+    const take = () => count.ariaBusy === "true" || window.said.add(count.innerText);
+    window.said = new Set();
+    new MutationObserver(take).observe(count, { subtree: true, characterData: true, childList: true, attributes: true });
+  });
+  const count = async () => page.locator('.filter .count[aria-busy="false"]').innerText();
   const matches = async (not) =>
     eventually(async () => {
       const text = await count();
@@ -107,6 +114,17 @@ test("filters by kind, size, what is irregular and what was used again", async (
     });
   await page.getByLabel("Kind of entry").selectOption({ index: 2 });
   const kinds = await matches("");
+  // Before the worker can have answered, the answer of before is there, and said to be old.
+  const after = await page.evaluate(async () => {
+    const select = document.querySelector('[aria-label="Kind of entry"]');
+    select.selectedIndex = 1;
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+    for (let turn = 0; turn < 100; turn += 1) await null;
+    const count = document.querySelector(".filter .count");
+    return [count.ariaBusy, count.innerText];
+  });
+  assert.deepEqual(after, ["true", kinds]);
+  const files = await matches(kinds);
   await page.getByLabel("Kind of entry").selectOption({ index: 0 });
   await eventually(async () => assert.equal(await count(), ""));
   await page.locator("input.size").first().fill("100 KiB");
@@ -117,8 +135,27 @@ test("filters by kind, size, what is irregular and what was used again", async (
   await page.keyboard.press("Enter");
   await eventually(async () => assert.equal(await count(), ""));
   await page.getByLabel("reused").check();
-  const reused = number(await matches(""));
-  assert.ok(reused > 10 && reused < 134, `${reused} are reused`);
+  const reused = await matches("");
+  assert.ok(number(reused) > 10 && number(reused) < 134, `${reused} are reused`);
+  assert.deepEqual(await page.evaluate(() => [...window.said].sort()), ["", kinds, files, large, reused].sort());
+});
+
+test("what was used again is known when an earlier snapshot is open, and not before", async (t) => {
+  const { page } = await withSnapshots(t);
+  const reused = page.getByLabel("reused");
+  assert.ok(await reused.isDisabled());
+  assert.match(await page.locator("label.check", { hasText: "reused" }).getAttribute("title"), /no earlier snapshot/);
+  await page.getByRole("button", { name: "Snapshots" }).click();
+  await choose(page, "host/meta", { file: "mpxar", place: 1 });
+  await page.locator(".chooser").waitFor({ state: "detached" });
+  await page.locator(".document select.switch").selectOption({ index: 0 });
+  await eventually(async () => assert.ok(await reused.isEnabled()));
+  await reused.check();
+  await eventually(async () => assert.match(await page.locator('.filter .count[aria-busy="false"]').innerText(), /^\d+ matches/));
+  // What is shown is asked for again when that goes.
+  await page.locator(".document select.switch").selectOption({ index: 1 });
+  await page.getByRole("button", { name: /^Close / }).click();
+  await page.locator(".files-table .empty", { hasText: "No earlier snapshot of this group is open" }).waitFor();
 });
 
 test("what is irregular is a filter, and each finding leads to its entry and its bytes", async (t) => {

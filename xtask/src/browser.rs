@@ -104,7 +104,7 @@ impl Tests {
             if let Some(dir) = &self.screenshots {
                 node.env("PXKIT_SCREENSHOTS", dir);
             }
-            shell::run(&mut node)?;
+            shell::run_tests(&mut node)?;
         }
         Ok(Outcome::Passed)
     }

@@ -71,6 +71,10 @@ impl Steps {
         let time: Duration = self.done.iter().map(|step| step.time).sum();
         println!("\nsteps, and tests that were skipped, in {:.0} s:", time.as_secs_f64());
         println!("{passed} passed, {failed} failed, {skipped} skipped");
+        // Last, where whoever sees only the end looks.
+        for step in self.done.iter().filter(|step| !step.details().is_empty()) {
+            println!("\n=== what failed: {}\n{}", step.name, step.details());
+        }
         if failed > 0 {
             bail!("{failed} steps failed");
         }
@@ -86,10 +90,15 @@ impl Step {
             Status::Skipped => "skipped",
         };
         let mut line = format!("{status:<8} {:>7.1} s  {}", self.time.as_secs_f64(), self.name);
-        if !self.note.is_empty() {
+        if let Some(note) = self.note.lines().next() {
             line.push_str(": ");
-            line.push_str(&self.note);
+            line.push_str(note);
         }
         line
+    }
+
+    /// What there is to say beyond a line.
+    fn details(&self) -> &str {
+        self.note.split_once('\n').map_or("", |(_, details)| details.trim())
     }
 }

@@ -87,6 +87,8 @@ pub struct ViewInfo {
     pub matches: u32,
     /// Bytes of the files among them.
     pub bytes: u64,
+    /// An earlier snapshot is open, so that it is known which contents were used again.
+    pub has_earlier: bool,
     /// Why the filter's text is malformed; the view before is kept then.
     pub malformed: Option<String>,
 }

@@ -364,6 +364,12 @@ pub fn use_document() -> Option<Rc<Open>> {
     use_slice(|state| state.active().cloned())
 }
 
+/// What [`use_reply`] is to be given for what depends on other snapshots that are open, too.
+#[hook]
+pub fn use_epoch(id: DocId) -> u32 {
+    use_slice(move |state| state.workspace.epoch(id))
+}
+
 /// Takes commands of the keyboard while the component is there. `rank`: 2 for what lies over the screen, 1 for the view, 0 for the panes
 /// beside it. The callback says whether it was for it.
 #[hook]

@@ -197,6 +197,28 @@ fn a_payload_that_joins_its_metadata_is_no_other_document() {
     assert_eq!(state.notice, None);
 }
 
+/// What others tell of a document is asked for again when they come, can be used, and go.
+#[test]
+fn an_epoch_is_that_of_all_that_is_open() {
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None)]);
+    let mut seen = vec![state.workspace.epoch(1)];
+    open(&mut state, vec![document(1, None)]);
+    seen.push(state.workspace.epoch(1));
+    let loading = Document { state: Stage::Loading(Default::default()), ..document(2, None) };
+    open(&mut state, vec![loading]);
+    assert_eq!(state.workspace.epoch(1), seen[1]);
+    open(&mut state, vec![document(2, None)]);
+    seen.push(state.workspace.epoch(1));
+    open(&mut state, vec![document(3, None)]);
+    seen.push(state.workspace.epoch(1));
+    state.workspace.close(2);
+    seen.push(state.workspace.epoch(1));
+    assert_eq!(seen.iter().collect::<std::collections::BTreeSet<_>>().len(), seen.len(), "{seen:?}");
+    state.workspace.close(3);
+    assert_eq!(state.workspace.epoch(1), seen[1]);
+}
+
 #[test]
 fn an_address_names_a_snapshot_that_is_opened_later() {
     let link = Link::from_hash(

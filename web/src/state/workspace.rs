@@ -50,6 +50,16 @@ impl Workspace {
             .map(|found| found.id)
     }
 
+    /// A document's epoch, which also changes when others are opened, decoded or closed: earlier snapshots tell what was used again.
+    pub fn epoch(&self, id: DocId) -> u32 {
+        /// Spreads small numbers, so that sums of others are others.
+        const SPREAD: u32 = 0x9e37_79b1;
+        let others = self.documents.iter().map(|open| &open.document);
+        let others = others.filter(|other| other.id != id && other.has_chunks && !other.is_loading());
+        let own = self.get(id).map_or(0, |open| open.epoch);
+        others.fold(own, |epoch, other| epoch.wrapping_add((other.id + 1).wrapping_mul(SPREAD)))
+    }
+
     /// The documents that hold archives, which can be compared.
     pub fn archives(&self) -> impl Iterator<Item = &Document> {
         self.documents.iter().map(|open| &open.document).filter(|document| document.is_archive())

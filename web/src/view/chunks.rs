@@ -20,7 +20,7 @@ use crate::{
     reply,
     state::{
         Message, Tab,
-        app::{use_app, use_document, use_reply, use_slice},
+        app::{use_app, use_document, use_epoch, use_reply, use_slice},
         link::Params,
         selection::Selection,
         text,
@@ -55,7 +55,7 @@ pub fn Chunks() -> Html {
             <p class="empty">{ "The chunks are shown as soon as the archive is decoded." }</p>
         },
         Some(open) => html! {
-            <Shown key={open.document.id} document={open.document.clone()} epoch={open.epoch} />
+            <Shown key={open.document.id} document={open.document.clone()} />
         },
     };
     html! { <section class="view" id="view-chunks" aria-label="Chunks">{ content }</section> }
@@ -94,15 +94,12 @@ fn param(query: &Query) -> Message {
 #[derive(Properties, PartialEq)]
 struct ShownProps {
     document: Document,
-    epoch: u32,
 }
 
 #[component]
 fn Shown(props: &ShownProps) -> Html {
     let doc = props.document.id;
-    // Another document that is open may be older: then it is known what is shared.
-    let open = use_slice(|state| state.workspace.documents.len() as u32);
-    let epoch = props.epoch.wrapping_add(open << 16);
+    let epoch = use_epoch(doc);
     let reply = use_reply(Some(Request::ChunkSummary(doc)), epoch).reply;
     {
         let is_there = reply.is_some();

@@ -18,7 +18,7 @@ use crate::{
     },
     state::{
         Message,
-        app::{App, use_app, use_document, use_reply, use_slice},
+        app::{App, use_app, use_document, use_epoch, use_reply, use_slice},
         keys::Command,
         text,
         window::Window,
@@ -46,7 +46,7 @@ pub fn Layout() -> Html {
             <p class="empty">{ "The layout is drawn as soon as the archive is decoded." }</p>
         },
         Some(open) => html! {
-            <Shown key={open.document.id} document={open.document.clone()} epoch={open.epoch} />
+            <Shown key={open.document.id} document={open.document.clone()} />
         },
     };
     html! { <section class="view" id="view-layout" aria-label="Layout">{ content }</section> }
@@ -55,7 +55,6 @@ pub fn Layout() -> Html {
 #[derive(Properties, PartialEq)]
 struct ShownProps {
     document: Document,
-    epoch: u32,
 }
 
 #[component]
@@ -69,12 +68,9 @@ fn Shown(props: &ShownProps) -> Html {
         COLOURINGS.iter().find(|(_, word, _)| *word == wanted).map_or_else(Colouring::default, |it| it.0);
     let is_treemap = params.get("map").is_some_and(|map| map == "areas");
     let hidden = hidden(&params);
-    let legend = use_reply(Some(Request::Legend(doc, colouring)), props.epoch).reply;
-    // Another document that is open may be older: then it tells of ghosts.
-    let open = use_slice(|state| {
-        state.workspace.documents.iter().filter(|open| !open.document.is_loading()).count() as u32
-    });
-    let summary = use_reply(Some(Request::Layout(doc)), props.epoch.wrapping_add(open << 16)).reply;
+    let epoch = use_epoch(doc);
+    let legend = use_reply(Some(Request::Legend(doc, colouring)), epoch).reply;
+    let summary = use_reply(Some(Request::Layout(doc)), epoch).reply;
     {
         let is_there = summary.is_some();
         use_patience(&NodeRef::default(), 1, move |command: Command| !is_there && command.is_of_view());
@@ -164,9 +160,9 @@ fn Shown(props: &ShownProps) -> Html {
                 <p class="muted hint">{ hint }</p>
             }
             if is_treemap {
-                <TreemapView {doc} epoch={props.epoch} {colouring} {hidden} />
+                <TreemapView {doc} {epoch} {colouring} {hidden} />
             } else if let Some(totals) = &totals {
-                <MapView {doc} epoch={props.epoch} size={totals.stream} {stream} {colouring} {hidden} has_chunks={document.has_chunks} />
+                <MapView {doc} {epoch} size={totals.stream} {stream} {colouring} {hidden} has_chunks={document.has_chunks} />
             }
             <LegendView {categories} {totals} />
         </>

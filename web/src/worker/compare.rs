@@ -12,9 +12,7 @@ use pxkit_core::layout::compare::{Change, Comparing, Comparison, StoringAgain};
 use pxkit_core::layout::{self as core, ChunkTable, Sharing};
 
 use super::document::LayoutParts;
-use super::files::bits::Bits;
 use super::{Document, Task, problem};
-use crate::numbered::Numbered;
 use crate::protocol::compare::{Kind, Pair, Query, Summary};
 use crate::protocol::{DocId, EntryId, Problem};
 
@@ -28,8 +26,6 @@ const KEPT: usize = 4;
 /// What is kept of comparisons.
 #[derive(Default)]
 pub struct State {
-    /// For documents that were compared with an older one: that one, and which of the chunks it has, too.
-    earlier: RefCell<Numbered<(DocId, Rc<Bits>)>>,
     /// The latest last.
     compared: RefCell<Vec<Rc<Compared>>>,
 }
@@ -37,13 +33,7 @@ pub struct State {
 impl State {
     /// A document was closed: nothing that is kept may refer to it any more.
     pub fn forget(&self, id: DocId) {
-        self.earlier.borrow_mut().retain(|newer, (older, _)| newer != id && *older != id);
         self.compared.borrow_mut().retain(|kept| kept.pair.a != id && kept.pair.b != id);
-    }
-
-    /// The older document that one was last compared with, and which of its chunks that one has, too.
-    pub fn earlier(&self, newer: DocId) -> Option<(DocId, Rc<Bits>)> {
-        self.earlier.borrow().get(newer).cloned()
     }
 }
 
@@ -104,11 +94,6 @@ async fn compared(task: &Task, pair: Pair) -> Result<Rc<Compared>, Problem> {
     let (again, needless) = stored_again(task, &old, &new, &comparison).await?;
     let summary = Summary { needless, keys_differ, ..summarise(pair, &old, &new, &comparison) };
     task.breathe().await?;
-    let bits = injected_chunks(&old, &new);
-    state.earlier.borrow_mut().remove(pair.b);
-    if let Some(bits) = bits {
-        state.earlier.borrow_mut().insert(pair.b, (pair.a, Rc::new(bits)));
-    }
     let made = Rc::new(Compared {
         pair,
         documents: (a, b),
@@ -234,17 +219,6 @@ fn summarise(pair: Pair, old: &LayoutParts, new: &LayoutParts, comparison: &Comp
         summary.has_chunks = true;
     }
     summary
-}
-
-/// Which chunks of the newer the older has, too.
-fn injected_chunks(old: &LayoutParts, new: &LayoutParts) -> Option<Bits> {
-    let (before, index) = (old.index.as_ref()?, new.index.as_ref()?);
-    let mut bits = Bits::default();
-    bits.grow(index.count() as u32);
-    for (number, age) in core::ages(index, &[before]).into_iter().enumerate() {
-        bits.set(number as u32, age > 0);
-    }
-    Some(bits)
 }
 
 #[cfg(test)]

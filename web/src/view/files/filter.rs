@@ -34,8 +34,10 @@ const KINDS: [(Kind, &str); 7] = [
 /// Properties of [`Filter`].
 #[derive(Properties, PartialEq)]
 pub struct FilterProps {
-    /// What the worker said of the view.
+    /// What the worker said last.
     pub info: Option<ViewInfo>,
+    /// The filter that it said it of.
+    pub of: Option<Wanted>,
     /// Pixels there are.
     pub width: f64,
 }
@@ -136,8 +138,10 @@ pub fn Filter(props: &FilterProps) -> Html {
         Callback::from(move |_: MouseEvent| more.set(!*more))
     };
     let malformed = props.info.as_ref().and_then(|info| info.malformed.clone());
-    let count = match &props.info {
-        Some(info) if view.filter != Wanted::default() => super::counted(info),
+    // The answer to what was asked before stays until the next one is there, and is seen to be old; what all entries are is no answer.
+    let is_old = props.of.as_ref() != Some(&view.filter);
+    let count = match (&props.info, &props.of) {
+        (Some(info), Some(of)) if ![&view.filter, of].contains(&&Wanted::default()) => super::counted(info),
         _ => String::new(),
     };
     html! {
@@ -161,14 +165,14 @@ pub fn Filter(props: &FilterProps) -> Html {
                 { syntaxes(&app, view.filter.syntax) }
             </span>
             if wide || *more {
-                { conditions(&app, &view) }
+                { conditions(&app, &view, props.info.as_ref().is_some_and(|info| info.has_earlier)) }
             }
             if !wide {
                 <button type="button" class="quiet" aria-expanded={more.to_string()} onclick={toggle_more}>
                     { if set > 0 { format!("Filter ({set})") } else { "Filter".to_owned() } }
                 </button>
             }
-            <span class="count number" role="status">{ &count }{ if loading && !count.is_empty() { " so far" } else { "" } }</span>
+            <span class="count number" role="status" aria-busy={is_old.to_string()}>{ &count }{ if loading && !count.is_empty() { " so far" } else { "" } }</span>
             if let Some(malformed) = malformed {
                 <p class="trouble" role="alert">{ malformed }</p>
             }
@@ -224,7 +228,7 @@ fn others(filter: &Wanted) -> usize {
     .count()
 }
 
-fn conditions(app: &App, view: &View) -> Html {
+fn conditions(app: &App, view: &View, has_earlier: bool) -> Html {
     let filter = &view.filter;
     let kind = {
         let app = app.clone();
@@ -245,14 +249,17 @@ fn conditions(app: &App, view: &View) -> Html {
             <input type="text" class="size" placeholder={label} aria-label={format!("{label}, such as 10 KiB")} {value} {onchange} />
         }
     };
-    let check = |label: String, on: bool, set: fn(&mut View, bool)| {
+    let check = |label: String, on: bool, why_not: Option<&'static str>, set: fn(&mut View, bool)| {
         let app = app.clone();
         let onchange = Callback::from(move |event: Event| {
             let on = event.target_unchecked_into::<HtmlInputElement>().checked();
             change(&app, |view| set(view, on));
         });
-        html! { <label class="check"><input type="checkbox" checked={on} {onchange} />{ label }</label> }
+        let disabled = why_not.is_some() && !on;
+        html! { <label class="check" title={why_not}><input type="checkbox" checked={on} {disabled} {onchange} />{ label }</label> }
     };
+    let unknown = (!has_earlier).then_some("Not known: no earlier snapshot of this group is open");
+    let reused = filter.reused == Some(true);
     html! {
         <>
             <select aria-label="Kind of entry" onchange={kind}>
@@ -263,15 +270,15 @@ fn conditions(app: &App, view: &View) -> Html {
             </select>
             { size("from size", filter.least, |filter, value| filter.least = value) }
             { size("to size", filter.most, |filter, value| filter.most = value) }
-            { check("finding".to_owned(), filter.with_finding, |view, on| view.filter.with_finding = on) }
-            { check("reused".to_owned(), filter.reused == Some(true), |view, on| view.filter.reused = on.then_some(true)) }
+            { check("finding".to_owned(), filter.with_finding, None, |view, on| view.filter.with_finding = on) }
+            { check("reused".to_owned(), reused, unknown, |view, on| view.filter.reused = on.then_some(true)) }
             if let Some(chunk) = filter.chunk {
-                { check(format!("in chunk {chunk}"), true, |view, _| view.filter.chunk = None) }
+                { check(format!("in chunk {chunk}"), true, None, |view, _| view.filter.chunk = None) }
             }
             if filter.below.is_some() {
-                { check("below a directory".to_owned(), true, |view, _| view.filter.below = None) }
+                { check("below a directory".to_owned(), true, None, |view, _| view.filter.below = None) }
             }
-            { check("as a list".to_owned(), view.flat, |view, on| view.flat = on) }
+            { check("as a list".to_owned(), view.flat, None, |view, on| view.flat = on) }
         </>
     }
 }

@@ -18,12 +18,12 @@ use super::{
 use crate::{
     protocol::{
         DocId, EntryId, Problem, Request,
-        files::{Row, Sort, Span, Toggle, View, ViewInfo},
+        files::{Filter, Row, Sort, Span, Toggle, View, ViewInfo},
     },
     reply,
     state::{
         Message, Tab,
-        app::{App, use_app, use_document, use_slice},
+        app::{App, use_app, use_document, use_epoch, use_slice},
         columns::{self, Column},
         keys::Command,
         selection::Selection,
@@ -88,6 +88,15 @@ struct Shown {
     identity: u64,
 }
 
+impl Shown {
+    /// The filter that the worker's last answer is about, if it could be used.
+    fn answered(&self) -> Option<&Filter> {
+        let is_used =
+            self.problem.is_none() && self.info.as_ref().is_some_and(|info| info.malformed.is_none());
+        self.view.as_ref().filter(|_| is_used).map(|view| &view.filter)
+    }
+}
+
 enum Change {
     View(View, Result<ViewInfo, Problem>),
     Again(Result<ViewInfo, Problem>),
@@ -122,7 +131,7 @@ impl Reducible for Shown {
 fn Table(props: &TableProps) -> Html {
     let doc = props.doc;
     let app = use_app();
-    let epoch = use_slice(move |state| state.workspace.get(doc).map_or(0, |open| open.epoch));
+    let epoch = use_epoch(doc);
     let view = use_slice(|state| state.place.files.clone());
     let (has_chunks, has_payload) = use_slice(move |state| {
         let document = state.workspace.get(doc).map(|open| &open.document);
@@ -212,11 +221,12 @@ fn Table(props: &TableProps) -> Html {
         })
     };
 
-    let total = shown.info.as_ref().map_or(0, |info| info.rows);
+    // The root alone would be no answer.
+    let total = shown.info.as_ref().filter(|info| info.matches > 0).map_or(0, |info| info.rows);
     let empty = html! { <div class="empty">{ nothing(&view, &shown) }</div> };
     html! {
         <div class="files-table" ref={pane}>
-            <div class="filter-place"><Later><filter::Filter info={shown.info.clone()} {width} /></Later></div>
+            <div class="filter-place"><Later><filter::Filter info={shown.info.clone()} of={shown.answered().cloned()} {width} /></Later></div>
             if let Some(problem) = &shown.problem {
                 <Trouble problem={problem.clone()} />
             }
@@ -379,6 +389,9 @@ fn nothing(view: &View, shown: &Shown) -> Html {
     match &shown.info {
         None => html! {},
         Some(_) if view.filter == Default::default() => html! { <p>{ "No entry was read." }</p> },
+        Some(info) if view.filter.reused.is_some() && !info.has_earlier => {
+            html! { <p>{ "No earlier snapshot of this group is open, so it is not known what was used again. Open one, too." }</p> }
+        }
         Some(_) => html! { <p>{ "Nothing matches. Esc in the field clears the filter." }</p> },
     }
 }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pxkit_core::layout::{ChunkTable, Histogram, Owner};
 
 use super::*;
+use crate::protocol::files;
 use crate::protocol::layout::Spot;
 use crate::protocol::{Reply, Request};
 use crate::worker::paint::testing::{Random, ends, index, index_at, padded};
@@ -216,4 +217,30 @@ fn chunks_that_an_older_archive_has_are_shared() {
     assert_eq!(shared.iter().map(|row| row.chunk).collect::<Vec<_>>(), [2]);
     let Ok(Reply::Done) = bench.ask(Request::Close(older.id())) else { panic!() };
     assert_eq!(all(&bench, &newer, EVERYTHING)[0].shared, None);
+}
+
+/// Files are known to be used again as soon as an older archive is open, and no longer than it is.
+#[test]
+fn files_in_chunks_that_an_older_archive_has_are_used_again() {
+    let bench = Bench::new();
+    let newer = bench.golden(&["kinds.mpxar", "kinds.ppxar"]);
+    let size = newer.map().unwrap().size();
+    newer.set_index(Rc::new(index_at(&[100, 200, size], 20)));
+    let reused = || {
+        let filter = files::Filter { reused: Some(true), ..files::Filter::default() };
+        match bench.ask(Request::View(newer.id(), files::View { filter, ..files::View::default() })) {
+            Ok(Reply::View(info)) => (info.matches, info.has_earlier),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(reused(), (0, false));
+    let older = bench.golden(&["kinds.mpxar", "kinds.ppxar"]);
+    older.set_index(Rc::new(index_at(&[100, size], 10)));
+    let parts = newer.parts().unwrap();
+    let ends = (0..parts.tree.len() as u32).filter_map(|id| parts.map.payload(&parts.tree, id));
+    let expected = ends.filter(|payload| payload.end <= 200).count();
+    assert!(expected > 0);
+    assert_eq!(reused(), (expected as u32, true));
+    let Ok(Reply::Done) = bench.ask(Request::Close(older.id())) else { panic!() };
+    assert_eq!(reused(), (0, false));
 }

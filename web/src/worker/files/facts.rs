@@ -6,8 +6,6 @@ use pxkit_core::access::{Source, Tree};
 use pxkit_core::decode::Content;
 use pxkit_core::layout::{Layout, Owner, sort_ids};
 
-use super::bits::Bits;
-
 /// What is known of a document's entries. Not to be kept over an `await`.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -19,8 +17,8 @@ pub struct Facts<'a> {
     pub layout: Option<Layout<'a>>,
     /// Entries with something irregular, sorted.
     pub flagged: &'a [u32],
-    /// Chunks that an earlier snapshot has, too, if there is one to compare with.
-    pub earlier: Option<&'a Bits>,
+    /// For each chunk whether an earlier snapshot has it, too, if such a one is open.
+    pub earlier: Option<&'a [bool]>,
     /// Another number whenever anything but the tree has changed.
     pub stamp: u64,
 }
@@ -67,7 +65,7 @@ impl Facts<'_> {
     pub fn reused(&self, id: u32) -> Option<bool> {
         let earlier = self.earlier?;
         let chunks = self.chunks(id)?;
-        Some(earlier.iter(chunks.clone()).count() == chunks.len())
+        Some(earlier.get(chunks.start as usize..chunks.end as usize)?.iter().all(|has| *has))
     }
 
     /// The entries whose contents touch a chunk, sorted.

@@ -30,10 +30,9 @@ use pxkit_core::access::Tree;
 use pxkit_core::layout::sort_ids;
 
 use super::document::LayoutParts;
-use super::{Document, Task};
+use super::{Document, Task, chunks};
 use crate::protocol::files::{Rows, Span, Toggle, View, ViewInfo};
-use crate::protocol::{EntryId, Problem};
-use bits::Bits;
+use crate::protocol::{DocId, EntryId, Problem};
 use facts::Facts;
 use state::{Files, Matches};
 
@@ -53,8 +52,8 @@ pub struct State {
     stamp: Cell<u64>,
 }
 
-/// Findings, the streams that are known, what it is compared with.
-type Stamped = (u64, bool, Option<u64>, Option<u32>);
+/// Findings, the streams that are known, the earlier snapshots that are open.
+type Stamped = (u64, bool, Option<u64>, Vec<DocId>);
 
 impl State {
     /// Bytes of contents of an entry, or of all that is in it.
@@ -74,14 +73,14 @@ struct Known<'a> {
     is_complete: bool,
     parts: Option<LayoutParts>,
     flagged: Rc<[u32]>,
-    earlier: Option<Rc<Bits>>,
+    earlier: Option<Rc<[bool]>>,
     stamp: u64,
 }
 
 impl<'a> Known<'a> {
-    fn of(task: &Task, document: &'a Document) -> Self {
+    fn of(task: &Task, document: &'a Rc<Document>) -> Self {
         let parts = document.parts().ok();
-        let earlier = task.worker().compare.earlier(document.id());
+        let past = chunks::past(task, document);
         let state = &document.files;
         let counted = document.findings.counted();
         if state.flagged.borrow().0 != counted {
@@ -93,8 +92,10 @@ impl<'a> Known<'a> {
         }
         let size = parts.as_ref().map(|parts| parts.map.size());
         let has_index = parts.as_ref().is_some_and(|parts| parts.index.is_some());
-        let stamped = (counted, has_index, size, earlier.as_ref().map(|(older, _)| *older));
-        if state.stamped.replace(stamped) != stamped {
+        let older = past.as_ref().map_or_else(Vec::new, |past| past.older.clone());
+        let stamped = (counted, has_index, size, older);
+        if *state.stamped.borrow() != stamped {
+            state.stamped.replace(stamped);
             state.stamp.set(state.stamp.get() + 1);
         }
         Self {
@@ -102,7 +103,7 @@ impl<'a> Known<'a> {
             is_complete: document.is_whole(),
             parts,
             flagged: state.flagged.borrow().1.clone(),
-            earlier: earlier.map(|(_, chunks)| chunks),
+            earlier: past.map(|past| past.shared),
             stamp: state.stamp.get(),
         }
     }
@@ -167,12 +168,12 @@ pub async fn find(_task: &Task, document: &Rc<Document>, path: &[u8]) -> Result<
 }
 
 /// The entries of the current view in the order of its rows, each with the number of directories above it; at most `count`.
-pub fn places(task: &Task, document: &Document, start: u32, count: u32) -> Vec<(EntryId, u16)> {
+pub fn places(task: &Task, document: &Rc<Document>, start: u32, count: u32) -> Vec<(EntryId, u16)> {
     with(task, document, |files, facts| files.span(facts, start, count))
 }
 
 /// Does something with the rows of a document and what is known now.
-fn with<T>(task: &Task, document: &Document, work: impl FnOnce(&mut Files, &Facts<'_>) -> T) -> T {
+fn with<T>(task: &Task, document: &Rc<Document>, work: impl FnOnce(&mut Files, &Facts<'_>) -> T) -> T {
     let known = Known::of(task, document);
     let facts = known.facts();
     let mut files = document.files.files.borrow_mut();

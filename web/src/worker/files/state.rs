@@ -247,7 +247,8 @@ impl Files {
             None if facts.tree.is_empty() => (0, 0),
             None => (facts.tree.len() as u32, self.sums.size(facts.tree, 0)),
         };
-        ViewInfo { rows: self.rows(), matches, bytes, malformed: None }
+        let has_earlier = facts.earlier.is_some();
+        ViewInfo { rows: self.rows(), matches, bytes, has_earlier, malformed: None }
     }
 
     /// Bytes of memory that it holds.
