@@ -64,18 +64,17 @@ test("the pointer over the map tells what is there", async (t) => {
   await view(page, "layout");
   await drawn(page, "#view-layout .detail canvas");
   const box = await page.locator("#view-layout .detail").boundingBox();
-  const said = new Set();
-  for (const x of [0.1, 0.35, 0.6, 0.9]) {
+  let before;
+  for (const x of [0.1, 0.6, 0.9]) {
     await page.mouse.move(box.x + box.width * x, box.y + box.height * 0.45);
-    said.add(await eventually(async () => {
+    before = await eventually(async () => {
       const text = await page.locator("#view-layout p:has(.what)").innerText();
       assert.match(text, /0x[0-9a-f_]+ – 0x[0-9a-f_]+/);
       assert.match(text, /chunk/);
+      assert.notEqual(text, before);
       return text;
-    }));
-    await page.waitForTimeout(200);
+    });
   }
-  assert.ok(said.size > 1, [...said].join("\n"));
 });
 
 test("paths and digests are copied", async (t) => {
@@ -161,12 +160,10 @@ test("what was used again is known when an earlier snapshot is open, and not bef
 test("what is irregular is a filter, and each finding leads to its entry and its bytes", async (t) => {
   const { page } = await withFiles(t, [await bothVersions(t)]);
   await page.getByLabel("finding", { exact: true }).check();
-  const matches = await eventually(async () => {
-    const text = await page.locator(".filter .count").innerText();
-    assert.match(text, /\d/);
-    return number(text);
+  await eventually(async () => {
+    const matches = number(await page.locator('.filter .count[aria-busy="false"]').innerText());
+    assert.ok(matches > 3 && matches < 28, `${matches} entries`);
   });
-  assert.ok(matches > 3 && matches < 28, `${matches} entries`);
   await view(page, "findings");
   const found = page.locator("#view-findings [data-row]");
   const offset = await found.first().locator(".jump .mono").last().innerText();
@@ -211,7 +208,7 @@ test("nothing moves for whoever wants that", async (t) => {
 test("what is open needs no network, and the colours are what was chosen", async (t) => {
   const i = await start(t, { colorScheme: "dark", allow: /ERR_INTERNET_DISCONNECTED/ });
   await i.worker();
-  await i.page.waitForTimeout(300);
+  await i.page.waitForLoadState("networkidle");
   // The browser itself looks for the icon of its tab again when the title changes.
   const missed = [];
   i.page.on("requestfailed", (request) => missed.push(request.url()));

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use pxkit_core::blob::BackupType;
 use pxkit_core::reuse::Budget;
 
+use super::everyday::time;
 use super::{CryptArgs, RepositoryArgs, SERVER, Talk};
 use crate::cmd::backup::{Sampled, Spec};
 use crate::pace::Cores;
@@ -34,8 +35,8 @@ pub struct Backup {
     /// Type of the group
     #[arg(long, value_name = "TYPE", default_value = "host")]
     pub backup_type: BackupTypeArg,
-    /// Time of the snapshot, in seconds since 1970 [default: now]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=253_402_300_799))]
+    /// Time of the snapshot: seconds since 1970, or 2026-11-22T21:15:52, with Z or another zone behind if it is not the system's [default: now]
+    #[arg(long, value_name = "TIME", value_parser = backup_time)]
     pub backup_time: Option<i64>,
     /// Begin again from the start, up to N times, if the connection to the server is lost; the snapshot gets a new time then
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = SERVER)]
@@ -171,7 +172,42 @@ impl From<BackupTypeArg> for BackupType {
     }
 }
 
+/// Seconds since 1970 within the years that names of snapshots can tell.
+fn backup_time(text: &str) -> Result<i64, String> {
+    let seconds = match text.parse::<i64>() {
+        Ok(seconds) => seconds,
+        Err(_) => time(text)
+            .map_err(|_| "expected seconds since 1970, or a time such as 2026-11-22T21:15:52Z")?
+            .as_second(),
+    };
+    let is_valid = (1..=253_402_300_799).contains(&seconds);
+    is_valid.then_some(seconds).ok_or_else(|| "snapshots are of the years 1970 to 9999".into())
+}
+
 fn chunk_size(text: &str) -> Result<u32, String> {
     let size = text.parse::<u32>().ok().filter(|size| size.is_power_of_two() && (64..=4096).contains(size));
     size.ok_or_else(|| "expected 64, 128, 256, 512, 1024, 2048 or 4096".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_snapshots() {
+        assert_eq!(backup_time("1795382152"), Ok(1_795_382_152));
+        assert_eq!(backup_time("2026-11-22T21:15:52Z"), Ok(1_795_382_152));
+        assert_eq!(backup_time("2026-11-22T22:15:52+01:00"), Ok(1_795_382_152));
+        assert!(backup_time("2026-11-22").is_ok());
+        for (text, reason) in [
+            ("now", "expected"),
+            ("", "expected"),
+            ("0", "years"),
+            ("-5", "years"),
+            ("1969-01-01", "years"),
+            ("253402300800", "years"),
+        ] {
+            assert!(backup_time(text).unwrap_err().contains(reason), "{text}");
+        }
+    }
 }

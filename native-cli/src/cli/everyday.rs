@@ -115,7 +115,7 @@ impl FromStr for SizeFilter {
 }
 
 /// A time as people write it, in the zone of the system if none is given.
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(stamp) = text.parse::<Timestamp>() {
         return Ok(stamp);
     }
