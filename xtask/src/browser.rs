@@ -49,21 +49,13 @@ struct Tests {
 
 impl Tests {
     fn run(&self, skipped_file: &Path) -> Result<Outcome> {
-        // Node.js first: where Debian's is too old, a browser need not be fetched.
-        if let Err(error) = tools::install(&[tools::NODE]) {
-            return Ok(Outcome::Skipped(format!("{error:#}")));
-        }
-        match node_version() {
-            Some(version) if version >= NODE => {}
-            found => {
-                let found = found.map_or("none".to_owned(), |version| version.to_string());
-                return Ok(Outcome::Skipped(format!("needs Node.js {NODE} or newer, found {found}")));
-            }
-        }
         if let Err(error) = tools::install(&tools::BROWSER) {
             return Ok(Outcome::Skipped(format!("{error:#}")));
         }
-        let packages = packages()?;
+        let Some(program) = node()? else {
+            return Ok(Outcome::Skipped(format!("needs Node.js {NODE} or newer")));
+        };
+        let packages = packages("tests/browser", "browser")?;
         let inspector = web::build(self.kind)?;
         if self.with_trunk {
             web::trunk("build", &[])?;
@@ -90,7 +82,7 @@ impl Tests {
             if files.is_empty() {
                 continue;
             }
-            let mut node = Command::new("node");
+            let mut node = Command::new(&program);
             node.args(["--test", "--test-reporter=spec", &format!("--test-concurrency={at_once}")]);
             if let Some(only) = &self.only {
                 node.arg(format!("--test-name-pattern={only}"));
@@ -124,16 +116,32 @@ impl Tests {
     }
 }
 
-/// Installs npm's packages that the tests need, at the versions of the lock file, outside of the checkout; returns the folder.
-fn packages() -> Result<PathBuf> {
-    let from = paths::root().join("tests/browser");
-    let to = paths::target().join("browser");
+/// Node.js: the machine's if it is new enough, else the one that npm has, if it has one for this machine.
+fn node() -> Result<Option<PathBuf>> {
+    let installed = PathBuf::from("node");
+    if version(&installed).is_some_and(|version| version >= NODE) {
+        return Ok(Some(installed));
+    }
+    let platform = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        _ => return Ok(None),
+    };
+    let packages = packages("tests/browser/node", "browser-node")?;
+    let fetched = packages.join(format!("node_modules/node-linux-{platform}/bin/node"));
+    Ok(version(&fetched).is_some_and(|version| version >= NODE).then_some(fetched))
+}
+
+/// Installs the npm packages of a folder of the checkout, at the versions of its lock file, into a folder of the target folder.
+fn packages(from: &str, to: &str) -> Result<PathBuf> {
+    let from = paths::root().join(from);
+    let staged = paths::target().join(format!("{to}.new"));
+    let to = paths::target().join(to);
     let lock = "package-lock.json";
     let wanted = fs::read(from.join(lock)).with_context(|| format!("cannot read {lock}"))?;
     if to.join("node_modules").exists() && fs::read(to.join(lock)).is_ok_and(|found| found == wanted) {
         return Ok(to);
     }
-    let staged = paths::target().join("browser.new");
     shell::fresh_dir(&staged)?;
     for name in ["package.json", lock] {
         fs::copy(from.join(name), staged.join(name))?;
@@ -147,7 +155,7 @@ fn packages() -> Result<PathBuf> {
     Ok(to)
 }
 
-fn node_version() -> Option<u32> {
-    let said = shell::output(Command::new("node").arg("--version")).ok()?;
+fn version(node: &Path) -> Option<u32> {
+    let said = shell::output(Command::new(node).arg("--version")).ok()?;
     String::from_utf8_lossy(&said.stdout).trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }

@@ -105,10 +105,8 @@ const PROGRAMS: [(&str, &str); 16] = [
 /// The compiler of C that can build for WebAssembly: zstd is written in C.
 pub const CLANG: (&str, &str) = ("clang", "clang");
 
-/// What runs tests of the inspector.
-pub const NODE: (&str, &str) = ("node", "nodejs");
-/// What they run in, and what fetches its driver.
-pub const BROWSER: [(&str, &str); 2] = [("chromium", "chromium"), ("npm", "npm")];
+/// What runs tests of the inspector, what they run in, and what fetches its driver.
+pub const BROWSER: [(&str, &str); 3] = [("node", "nodejs"), ("chromium", "chromium"), ("npm", "npm")];
 
 /// Installs the Debian packages that tests need and that are missing, where that is allowed.
 pub fn debian_packages() -> Result<Outcome> {
