@@ -143,8 +143,8 @@ fn skip_hole(
     }
     let data = match seek(file, SeekFrom::Data(at)) {
         Ok(data) => data.min(size),
-        // Behind the last byte of data.
-        Err(Errno::NXIO) => size,
+        // Behind the last byte of data, or of a file that has become shorter: there is nothing then, and no hole.
+        Err(Errno::NXIO) if file.seek(io::SeekFrom::End(0)).is_ok_and(|end| end >= size) => size,
         // The file system does not tell.
         Err(_) => at,
     };

@@ -1,7 +1,7 @@
 //! The previous metadata archive, as far as the walk asks for it.
 
 use pxkit_core::decode::{Content, Entry, Event, Irregularity};
-use pxkit_core::format::HEADER_SIZE;
+use pxkit_core::format::{HEADER_SIZE, Kind};
 use pxkit_core::index::DynamicIndex;
 use pxkit_core::reuse::state::{Kinship, Sharpness, Trace};
 use pxkit_core::reuse::{Found, Join, NewFile, OldEntry, Rules, Table, Usage, Verdict, Why, compare};
@@ -97,11 +97,18 @@ impl<'o> Old<'o> {
         self.known.as_mut().map(|known| known.look(node, entry, enters))
     }
 
-    /// What the state has under the name of a node of the walk, with its number in the archive.
+    /// What the state has under the name of a node of the walk that is no directory and has no contents, with its number in the archive. The archive
+    /// must agree in all that `stat` tells: writing to a terminal sets the time of its node and no other, and ids depend on the mount that they are
+    /// seen through.
     pub fn former(&mut self, node: &walk::Node<'_>, report: &Report) -> Option<(u64, Trace)> {
         self.known.as_ref()?;
         self.seek(node, report);
-        let entry = self.state.entry(node.name);
+        let is_same = |old: &&OldEntry| match old.kind {
+            // Its metadata are those of the first name.
+            Some(Kind::Hardlink) => node.kind == Kind::File,
+            kind => kind == Some(node.kind) && old.stat == node.stat,
+        };
+        let entry = self.state.entry(node.name).filter(is_same);
         self.known.as_mut().and_then(|known| known.former(entry))
     }
 

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use pxkit_tests::churn::set_time;
 use pxkit_tests::cli::{self, Run};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::handmade::Maker;
+use pxkit_tests::skip::skip;
 use pxkit_tests::{golden, odd, pxkit};
 use serde_json::Value;
 
@@ -221,7 +223,7 @@ fn no_colours_but_on_terminals() {
     }
     // `script` gives it a terminal.
     if Run::of(cli::shell("script --version", &[])).code != Some(0) {
-        pxkit_tests::skip::skip("no_colours_but_on_terminals", "needs script (util-linux)");
+        skip("no_colours_but_on_terminals", "needs script (util-linux)");
         return;
     }
     let terminal = |setting: &str| {
@@ -242,4 +244,23 @@ fn padding_is_told() {
     let run = pxkit!["list", "-v", &path].exits(0);
     assert_eq!(run.err, "pxar format version 'Version2'\nEncountered padding of 7 bytes\n");
     pxkit!["list", &path].succeeds();
+}
+
+#[test]
+fn times_are_those_of_the_zone_that_is_named() {
+    if !Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
+        return skip("list: times_are_those_of_the_zone_that_is_named", "needs the database of time zones");
+    }
+    let scratch = Scratch::new();
+    let (tree, archive) = (scratch.join("tree"), scratch.join("a.pxar"));
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("f"), "").unwrap();
+    set_time(&tree.join("f"), 1_782_900_000, 0);
+    pxkit!["create", &archive, &tree].succeeds();
+    for (zone, time) in [("Asia/Tokyo", "19:00:00"), ("JST-9", "19:00:00"), ("UTC", "10:00:00")] {
+        let mut command = cli::command();
+        command.args(["list", "-l"]).arg(&archive).arg("/f").env("TZ", zone);
+        let run = Run::of(command).succeeds();
+        assert!(run.text().contains(&format!("2026-07-01 {time}")), "{zone}: {}", run.text());
+    }
 }

@@ -1,13 +1,17 @@
 //! Images: files and devices that are stored as they are (datastore specification 9).
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
+use pxkit::backup::{Contents, Image, Mode, run};
+use pxkit::report::Report;
+use pxkit::store::{Namespace, NewSnapshot, Repository as _, SnapshotId};
 use pxkit_core::index::FixedIndex;
 use pxkit_tests::cli::{Run, shell};
 use pxkit_tests::disk::Scratch;
 use pxkit_tests::skip::skip;
+use pxkit_tests::snapshots::options;
 
 use crate::{Store, noise};
 
@@ -103,7 +107,7 @@ fn holes_are_zeros_that_nobody_reads() {
     let place = Place::new();
     let size = (1_u64 << 40) + 9;
     let path = place.scratch.join("disk");
-    let file = fs::File::create(&path).expect("a file");
+    let file = File::create(&path).expect("a file");
     file.set_len(size).expect("a hole");
     let contents = noise(8, 5000);
     file.write_all_at(&contents, 700 << 30).expect("written");
@@ -122,12 +126,31 @@ fn holes_are_zeros_that_nobody_reads() {
     let mut bytes = vec![0; 5 * CHUNK];
     bytes.extend(noise(9, 3 * CHUNK + 5));
     bytes.resize(20 * CHUNK + 77, 0);
-    let file = fs::File::create(place.scratch.join("disk")).expect("a file");
+    let file = File::create(place.scratch.join("disk")).expect("a file");
     file.set_len(bytes.len() as u64).expect("a hole");
     file.write_all_at(&bytes[5 * CHUNK..8 * CHUNK + 5], 5 * CHUNK as u64).expect("written");
     let counters = place.backup(1_600_000_001, &[]);
     assert_eq!(counters["chunks"], 21);
     place.restores(&bytes, &[]);
+}
+
+/// What is gone is no hole: a file that is cut off while it is read is no image of zeros.
+#[test]
+fn what_became_shorter_is_refused() {
+    let (place, size) = (Place::new(), 3 * CHUNK as u64);
+    for left in [0, CHUNK as u64, size - 1] {
+        place.write(&noise(9, size as usize));
+        let path = place.scratch.join("disk");
+        let image = Image::new("disk.img".into(), "disk".into(), File::open(&path).expect("there"));
+        File::options().write(true).open(&path).and_then(|file| file.set_len(left)).expect("shorter");
+        let snapshot = SnapshotId { group: "host/a".parse().expect("a group"), time: 1 };
+        let new = NewSnapshot { namespace: Namespace::default(), snapshot };
+        let backup = place.store.local.begin(&new).expect("a new snapshot");
+        let contents = Contents { images: vec![image.expect("a file")], ..Contents::default() };
+        let error = run(backup, contents, &options(Mode::Data), &Report::new(true)).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains(&format!("became shorter while it was read: {left} of")), "{left}: {error}");
+    }
 }
 
 #[test]

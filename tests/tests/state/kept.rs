@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use pxkit::backup::{Mode, Options};
@@ -9,9 +10,9 @@ use pxkit_core::format::Digest;
 use pxkit_core::pattern::{MatchType, Pattern};
 use pxkit_core::reuse::state::{Header, Marks, Trace};
 use pxkit_tests::churn::set_time;
-use pxkit_tests::skip::needs_root_and_ext4;
+use pxkit_tests::skip::{needs_root_and_ext4, skip};
 use pxkit_tests::snapshots::Made;
-use rustix::fs::{CWD, FileType, Mode as Permissions, XattrFlags, mknodat, setxattr};
+use rustix::fs::{CWD, FileType, Mode as Permissions, XattrFlags, makedev, mknodat, setxattr};
 
 use super::{AUTO, World, edit_behind_time, looked_into, number, read};
 
@@ -100,6 +101,35 @@ fn what_nobody_touched_is_not_encoded_again() {
     let again = world.backup_at_once();
     let injected = [&made, &again].map(|made| number(made, "/metadata/injected_bytes"));
     assert_eq!(injected, [0, 0], "{}", again.json);
+}
+
+/// Writing to a terminal sets the time of its node and leaves that of the last change.
+#[test]
+fn terminals_that_were_written_to_are_encoded() {
+    let name = "state: terminals_that_were_written_to_are_encoded";
+    if !needs_root_and_ext4(name) {
+        return;
+    }
+    let mut world = world();
+    let terminal = world.path("terminal");
+    mknodat(CWD, &terminal, FileType::CharacterDevice, Permissions::RUSR | Permissions::WUSR, makedev(5, 0))
+        .expect("a node");
+    set_time(&terminal, 1_000_000_000, 7);
+    world.backup();
+    let made = world.backup();
+    assert_eq!(number(&made, "/metadata/injected_bytes"), number(&made, "/metadata/bytes"), "{}", made.json);
+    let before = fs::metadata(&terminal).expect("a node");
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("echo x > {}", terminal.display()), "/dev/null"]);
+    let written = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let after = fs::metadata(&terminal).expect("a node");
+    let is_as_said = after.mtime() != before.mtime() && after.ctime() == before.ctime();
+    if !(written.is_ok_and(|status| status.success()) && is_as_said) {
+        return skip(name, "needs script and a kernel that leaves the other time");
+    }
+    let made = world.backup();
+    assert_eq!(number(&made, "/metadata/injected_bytes"), 0, "{}", made.json);
+    world.is_whole(&made);
 }
 
 #[test]
