@@ -1,15 +1,17 @@
 //! `pxkit backup`: a snapshot of trees of files, and of images.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
+use pxkit_core::blob::MAX_PLAIN_SIZE;
 use pxkit_core::chunk::{Cuts, Sizes};
 use pxkit_core::pattern::MatchType;
 use pxkit_core::reuse::state::Sharpness;
@@ -72,14 +74,20 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
         json["key_fingerprint"] = options.crypt.key().map(|key| key.fingerprint().to_string()).into();
         json["dry_run"] = args.dry_run.into();
         json["warnings"] = report.warnings().into();
-        writeln!(out, "{json}")?;
-    } else if !args.talk.quiet {
-        write!(out, "{}", summary.text())?;
-        if args.dry_run {
-            writeln!(out, "Nothing was written.")?;
+        if args.talk.verbose {
+            summary.text().lines().for_each(|line| report.line(line));
         }
+        writeln!(out, "{json}").context("cannot write to standard output")?;
+    } else if !args.talk.quiet {
+        let end = if args.dry_run { "Nothing was written.\n" } else { "" };
+        write!(out, "{}{end}", summary.text()).context("cannot write to standard output")?;
     }
     Ok(outcome)
+}
+
+/// Whether nothing is told but warnings. Programs are told the rest only if they ask for all.
+const fn is_silent(args: &Backup) -> bool {
+    args.talk.quiet || (args.talk.json && !args.talk.verbose)
 }
 
 /// Makes a snapshot, or nothing; also how messages name the repository.
@@ -92,7 +100,7 @@ fn attempt(
     report: &Report,
 ) -> anyhow::Result<(Summary, String)> {
     let (backup, place) = if args.dry_run { rehearse(args, new)? } else { begin(args, new, report)? };
-    if !args.talk.json && !args.talk.quiet {
+    if !is_silent(args) {
         let namespace = if new.namespace.is_root() { String::new() } else { format!("[{}]:", new.namespace) };
         report.line(format_args!("Starting backup: {namespace}{} in {place}", new.snapshot));
         lines.iter().for_each(|line| report.line(line));
@@ -165,6 +173,11 @@ impl Spec {
         self.suffix == "img"
     }
 
+    /// What it names on disk.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads an argument.
     ///
     /// # Errors
@@ -214,10 +227,35 @@ fn open_images(specs: &[Spec]) -> anyhow::Result<Vec<Image>> {
 /// Reads the small files.
 fn read_small(specs: &[Spec]) -> anyhow::Result<Vec<Small>> {
     let read = |spec: &Spec| {
-        let bytes = fs::read(&spec.path).with_context(|| format!("cannot read {}", spec.path.display()))?;
+        let path = spec.path.display();
+        let bytes = read_at_most(&spec.path).with_context(|| format!("cannot read {path}"))?;
+        let size = bytes.len() as u64;
+        ensure!(
+            size <= MAX_PLAIN_SIZE,
+            "{path} is larger than {} MiB, the most that {} can hold; store it as an image: {}.img:{path}",
+            MAX_PLAIN_SIZE >> 20,
+            spec.name(),
+            spec.stem
+        );
         Ok(Small { name: format!("{}.blob", spec.name()), bytes })
     };
     specs.iter().filter(|spec| !spec.is_archive() && !spec.is_image()).map(read).collect()
+}
+
+/// The contents of a regular file or pipe: all, or one byte more than a small file may have.
+fn read_at_most(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // A device may go on for ever.
+    if !kind.is_file() && !kind.is_fifo() {
+        return Err(io::Error::other("it is neither a file nor a pipe"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_PLAIN_SIZE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Sessions that end before anything was said in them are begun again so often, whatever the user says: that costs nothing.
@@ -360,7 +398,7 @@ fn options(args: &Backup, crypt: Crypt) -> anyhow::Result<Options> {
         verify_reused: args.verify_reused.0,
         threads: threads.unwrap_or_else(cores),
         verbose: args.talk.verbose,
-        quiet: args.talk.quiet || args.talk.json,
+        quiet: is_silent(args),
         crypt,
     })
 }

@@ -25,7 +25,7 @@ pub fn run(args: &Run) -> anyhow::Result<Outcome> {
         select(&config, &args.jobs).with_context(|| format!("in the configuration {}", path.display()))?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if args.dry_run {
-        return show(&jobs, &host).map(|()| Outcome::Complete);
+        return rehearse(&jobs, &host);
     }
     watch_signals().context("cannot watch for signals")?;
     let state = args.state_dir.clone().map_or_else(job::state_dir, Ok)?;
@@ -35,10 +35,11 @@ pub fn run(args: &Run) -> anyhow::Result<Outcome> {
     let mut failed = 0;
     for job in jobs {
         check_signals()?;
-        let done = job::run(job, &host, &state, Talk { is_shown: args.verbose })?;
+        let done = job::run(job, &host, &state, Talk { is_shown: args.verbose });
         if args.json {
             writeln!(io::stdout().lock(), "{}", done.report).context("cannot write to standard output")?;
         }
+        check_signals()?;
         if let Some(line) = &done.left_out {
             report.warn(format_args!("{}: {line}", job.name));
         }
@@ -68,8 +69,20 @@ fn select<'a>(config: &'a Config, names: &[String]) -> anyhow::Result<Vec<&'a Jo
     names.iter().map(find).collect()
 }
 
+/// Shows the commands, and says which jobs would fail at once.
+fn rehearse(jobs: &[&Job], host: &str) -> anyhow::Result<Outcome> {
+    show(jobs, host).context("cannot write to standard output")?;
+    let report = Report::new(true);
+    for job in jobs {
+        if let Err(error) = job.check_places() {
+            report.error(format_args!("{}: {error:#}", job.name));
+        }
+    }
+    Ok(if report.warnings() == 0 { Outcome::Complete } else { Outcome::Failed })
+}
+
 /// The commands as a person would type them.
-fn show(jobs: &[&Job], host: &str) -> anyhow::Result<()> {
+fn show(jobs: &[&Job], host: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for job in jobs {
         writeln!(out, "# {}", job.name)?;

@@ -16,7 +16,7 @@ use crate::report::check_signals;
 /// Most of what is kept of each output, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// Most lines that are kept of what is said.
+/// Most warnings and errors that are kept of what is said.
 const WARNINGS: usize = 1_000;
 
 /// What a step did.
@@ -26,7 +26,7 @@ pub struct Step {
     pub status: i32,
     /// What it printed.
     pub output: String,
-    /// What it said on standard error without colour, the first thousand lines and the last.
+    /// What it said on standard error without colour: warnings and errors, the first thousand, and the last line.
     pub said: Vec<String>,
     /// How long it took.
     pub duration: Duration,
@@ -113,8 +113,9 @@ fn listen(pipe: Option<impl io::Read>, is_shown: bool) -> io::Result<Vec<String>
             // Nobody is left to be told if this fails.
             let _ = write!(io::stderr(), "{text}");
         }
-        if said.len() == WARNINGS {
-            // The last one is why it failed.
+        // Of what is only told the last line is enough, if nothing else says why it failed; so is the last of too many.
+        let is_only_told = |line: &mut String| !line.starts_with("warning: ") && !line.starts_with("error: ");
+        if said.len() == WARNINGS || said.last_mut().is_some_and(is_only_told) {
             said.pop();
         }
         said.push(text.trim_end().to_owned());

@@ -6,12 +6,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args as _, Command, CommandFactory as _};
+use clap::{Args as _, Command, CommandFactory as _, Parser as _};
 use toml::{Table, Value};
 
 use super::options;
-use crate::cli::{Cli, RepositoryArgs};
+use crate::cli::{self, Cli, RepositoryArgs};
+use crate::cmd::backup::Spec;
 use crate::pace::Cores;
+use crate::store::locate;
 
 /// What runs by itself decides these; a configuration that set them would have no effect, or a bad one.
 const RESERVED: &[&str] = &["repository", "json", "quiet", "verbose", "dry-run", "backup-time", "all"];
@@ -218,6 +220,25 @@ impl Job {
         let (kind, id) = &self.group;
         all.push(format!("{kind}/{}", id.as_deref().unwrap_or(host)).into());
         (!self.keep.is_empty()).then_some(all)
+    }
+
+    /// Checks that what the job needs of this machine is there: the datastore, if it is in a directory, what is backed up, and the file of
+    /// the key.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_places(&self) -> anyhow::Result<()> {
+        let line = std::iter::once("pxkit".into()).chain(self.backup());
+        let cli::Command::Backup(args) = Cli::try_parse_from(line)?.command else {
+            bail!("a defect of pxkit: a job that is no backup")
+        };
+        locate::expect(&args.repository)?;
+        let places = args.sources.iter().map(Spec::path).chain(args.crypt.key.keyfile.as_deref());
+        for path in places {
+            // Opening a pipe would wait for whoever writes.
+            path.symlink_metadata().with_context(|| format!("cannot find {}", path.display()))?;
+        }
+        Ok(())
     }
 
     fn check(&self, cli: &Command) -> anyhow::Result<()> {

@@ -29,7 +29,10 @@ impl Lock {
                 let mut holder = String::new();
                 // Who it is only helps to find him.
                 let _ = file.take(32).read_to_string(&mut holder);
-                bail!("the job {name} is running already (process {})", holder.trim());
+                let holder = holder.trim();
+                // Nobody stands there yet if it has begun just now.
+                let holder = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+                bail!("the job {name} is running already{holder}");
             }
             Err(error) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }

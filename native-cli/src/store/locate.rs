@@ -104,6 +104,24 @@ pub fn rehearse(args: &RepositoryArgs) -> anyhow::Result<(Option<Located>, Strin
     Ok((located, name))
 }
 
+/// Makes sure that the repository that is meant is there if it is a directory. Of a server nothing is asked.
+///
+/// # Errors
+/// The directory is not there, or no datastore.
+pub fn expect(args: &RepositoryArgs) -> anyhow::Result<()> {
+    match place(args)? {
+        Place::Own(path) | Place::Directory(path) => {
+            let opened = Local::open(&path, Options::default());
+            opened.map(drop).with_context(|| {
+                let word = path.to_string_lossy();
+                let word = shlex::try_quote(&word).unwrap_or_default();
+                format!("is its disk mounted? `pxkit init --repository {word}` makes a new datastore")
+            })
+        }
+        Place::Server(_) | Place::Word(_) => Ok(()),
+    }
+}
+
 /// The directory of the repository that is meant, whether it exists or not.
 ///
 /// # Errors

@@ -69,6 +69,27 @@ fn wrong_words_are_usage_and_wrong_places_failures() {
 }
 
 #[test]
+fn small_files_are_small() {
+    let place = Scratch::new();
+    let big = place.join("big");
+    fs::File::create(&big).unwrap().set_len((128 << 20) + 1).unwrap();
+    let backup = |path: &str| {
+        let source = format!("a.conf:{path}");
+        // Neither is read into memory as a whole, however large it is.
+        let script = "ulimit -v 2000000; \"$PXKIT\" backup \"$1\" --repository \"$2\" -q";
+        Run::of(cli::shell(script, &[&source, &place.join("store")]))
+    };
+    let path = big.to_str().unwrap();
+    backup(path).fails(2, &[path, "is larger than 128 MiB", "a.conf", "a.img:"]);
+    backup("/dev/zero").fails(2, &["cannot read /dev/zero", "neither a file nor a pipe"]);
+    assert!(!place.join("store").exists());
+    fs::File::options().write(true).open(&big).unwrap().set_len(1 << 20).unwrap();
+    backup(path).succeeds();
+    let pipe = "\"$PXKIT\" backup a.conf:<(echo text) --repository \"$1\" --backup-id b -q";
+    Run::of(cli::shell(pipe, &[&place.join("store")])).succeeds();
+}
+
+#[test]
 fn several_archives_and_small_files_are_one_snapshot() {
     let (tree, place) = (tree(), Scratch::new());
     fs::write(place.join("fstab"), "none").unwrap();

@@ -25,6 +25,13 @@ impl Place {
         Self { dir }
     }
 
+    /// With a datastore that is empty.
+    fn with_store() -> Self {
+        let place = Self::new();
+        pxkit!["init", "--repository", place.path("store")].succeeds();
+        place
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
@@ -89,7 +96,7 @@ fn a_job_backs_up_prunes_and_reports_without_a_word() {
 
 #[test]
 fn the_report_is_printed_when_asked_for() {
-    let place = Place::new();
+    let place = Place::with_store();
     place.configure(JOB);
     let run = place.run(&["daily", "--json"]).succeeds();
     assert_eq!(run.json(), [place.report("daily")]);
@@ -98,16 +105,16 @@ fn the_report_is_printed_when_asked_for() {
 
 #[test]
 fn a_job_that_fails_is_one_line_and_the_others_run() {
-    let place = Place::new();
-    let broken = JOB.replace("daily", "broken").replace("@/tree", "@/nowhere");
+    let place = Place::with_store();
+    let broken = JOB.replace("daily", "broken").replace("@/tree", "@/tree/sub/file");
     place.configure(&format!("{broken}keep = {{ last = 1 }}\n{JOB}"));
     let run =
-        place.run(&[]).fails(2, &["error: broken: backup failed: cannot open the directory", "nowhere"]);
+        place.run(&[]).fails(2, &["error: broken: backup failed: cannot open the directory", "sub/file"]);
     assert_eq!(run.err.lines().count(), 1, "{}", run.err);
     assert_eq!(place.report("daily")["result"], "ok");
     let report = place.report("broken");
     assert_eq!(report["result"], "failed");
-    assert!(report["error"].as_str().unwrap().contains("nowhere"), "{report}");
+    assert!(report["error"].as_str().unwrap().contains("sub/file"), "{report}");
     assert!(report.get("prune").is_none(), "nothing is removed after a backup that failed");
     let run = place.run(&["broken", "--verbose"]).exits(2);
     assert!(run.err.starts_with("error: cannot open the directory"), "{}", run.err);
@@ -159,22 +166,74 @@ fn snapshot_lock(store: &Path, time: &str) -> File {
 }
 
 #[test]
-fn a_job_does_not_run_twice_at_a_time() {
+fn a_datastore_that_is_not_there_is_not_made() {
     let place = Place::new();
+    // Where a disk is to be mounted, and is not.
+    let away = "[repository.disk]\nlocation = \"@/mnt/store\"\n[job.away]\nrepository = \"disk\"\n\
+                sources = [\"root.pxar:@/tree\"]\n";
+    place.configure(&format!("{away}{JOB}"));
+    pxkit!["init", "--repository", place.path("store")].succeeds();
+    let words = ["error: away: ", "is its disk mounted?", "`pxkit init --repository ", "mnt/store"];
+    place.run(&["-n"]).fails(2, &words);
+    let run = place.run(&[]).fails(2, &words);
+    assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+    assert!(!place.path("mnt").exists());
+    assert_eq!(place.report("away")["result"], "failed");
+    assert_eq!(place.report("daily")["result"], "ok");
+    // The directory that it would be mounted on.
+    fs::create_dir_all(place.path("mnt/store")).unwrap();
+    place.run(&["away"]).fails(2, &["is its disk mounted?", "no datastore"]);
+    assert_eq!(fs::read_dir(place.path("mnt/store")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_rehearsal_finds_what_is_not_there() {
+    let place = Place::with_store();
+    for (job, word) in [
+        (JOB.replace("@/tree", "@/nowhere"), "nowhere"),
+        (format!("{JOB}keyfile = \"@/no.key\"\n"), "no.key"),
+    ] {
+        place.configure(&job);
+        let run = place.run(&["-n"]).fails(2, &["error: daily: cannot find ", word]);
+        assert!(run.text().contains("pxkit backup"), "{}", run.text());
+    }
+}
+
+#[test]
+fn all_that_the_commands_say_is_shown_when_asked_for() {
+    let place = Place::with_store();
+    place.configure(&format!("{JOB}keep = {{ last = 1 }}\n"));
+    let run = place.run(&["--verbose"]).exits(0);
+    for words in ["Starting backup: host/web/", "sub/file", "root.ppxar: had to backup", "Duration: ", "keep"]
+    {
+        assert!(run.err.contains(words), "{words:?}:\n{}", run.err);
+    }
+    assert_eq!(run.text(), "");
+    let report = place.report("daily");
+    assert_eq!((&report["result"], &report["backup"]["warnings"]), (&"ok".into(), &Value::Array(vec![])));
+}
+
+#[test]
+fn a_job_does_not_run_twice_at_a_time() {
+    let place = Place::with_store();
     place.configure(JOB);
     fs::create_dir(place.path("state")).unwrap();
     let lock = File::create(place.path("state/daily.lock")).unwrap();
     fs::write(place.path("state/daily.lock"), "4711\n").unwrap();
     flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     place.run(&[]).fails(2, &["daily: the job daily is running already (process 4711)"]);
-    assert!(!place.path("store").exists());
+    // Whoever has the lock since a moment has not said yet who he is.
+    fs::write(place.path("state/daily.lock"), "").unwrap();
+    let run = place.run(&[]).fails(2, &["daily: the job daily is running already"]);
+    assert!(!run.err.contains("process"), "{}", run.err);
+    assert!(place.snapshots().is_empty());
     drop(lock);
     place.run(&[]).succeeds();
 }
 
 #[test]
 fn a_signal_ends_the_step_and_leaves_no_snapshot() {
-    let place = Place::new();
+    let place = Place::with_store();
     // Opening a pipe that nobody writes to takes for ever.
     place.configure(&JOB.replace("\"root.pxar:@/tree\"", "\"root.pxar:@/tree\", \"a.conf:@/pipe\""));
     rustix::fs::mknodat(
@@ -185,13 +244,20 @@ fn a_signal_ends_the_step_and_leaves_no_snapshot() {
         0,
     )
     .unwrap();
-    let child = place.command(&[]).stderr(Stdio::null()).spawn().unwrap();
+    fs::create_dir(place.path("state")).unwrap();
+    fs::write(place.path("state/daily.json"), r#"{"result":"ok"}"#).unwrap();
+    let mut command = place.command(&["--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let parent = child.id().to_string();
     cli::wait_until("a child", || !children(&parent).is_empty());
     cli::send(&child, Signal::TERM);
-    assert_eq!(cli::wait(child), Some(143));
-    assert!(children(&parent).is_empty());
-    assert!(!place.path("state/daily.json").exists());
+    let run = Run::from(child.wait_with_output().unwrap()).exits(143);
+    assert!(children(&parent).is_empty() && place.snapshots().is_empty());
+    // The report is not that of the run before.
+    let report = place.report("daily");
+    assert_eq!((&report["result"], &report["error"]), (&"interrupted".into(), &"ended by SIGTERM".into()));
+    assert_eq!(report["backup"]["status"], 143, "{report}");
+    assert_eq!(run.json(), [report]);
 }
 
 fn children(parent: &str) -> Vec<String> {
@@ -201,7 +267,7 @@ fn children(parent: &str) -> Vec<String> {
 
 #[test]
 fn a_rehearsal_shows_the_commands() {
-    let place = Place::new();
+    let place = Place::with_store();
     place.configure(&format!(
         "password-file = \"/etc/pxkit/my token\"\n{JOB}trust-mtime-size = true\nkeep = {{ daily = 7 }}\n"
     ));
@@ -213,12 +279,12 @@ fn a_rehearsal_shows_the_commands() {
         --keep-daily=7 host/web\n"
     );
     assert_eq!(run.text(), expected);
-    assert!(!place.path("state").exists() && !place.path("store").exists());
+    assert!(!place.path("state").exists() && place.snapshots().is_empty());
 }
 
 #[test]
 fn a_limit_of_processor_time_is_handed_on() {
-    let place = Place::new();
+    let place = Place::with_store();
     place.configure(&format!("{JOB}limit-cpu = \"150%\"\nkeep = {{ last = 1 }}\n"));
     let shown = |args: &[&str]| place.run(&[&["-n"], args].concat()).succeeds().text().to_owned();
     let times = |text: &str, part: &str| text.matches(part).count();
@@ -305,13 +371,18 @@ fn systemd_takes_the_units() {
 #[test]
 fn the_example_is_a_configuration() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist/config.toml");
-    let run = pxkit!["run", "--dry-run", "--config", example].succeeds();
+    let place = Place::with_store();
+    let text = fs::read_to_string(example).unwrap();
+    assert!(text.contains("\"/srv/backup\""));
+    let text = text.replace("/srv/backup", place.path("store").to_str().unwrap());
+    fs::write(place.path("config.toml"), text).unwrap();
+    let run = place.run(&["--dry-run"]).succeeds();
     assert!(run.text().contains("--keep-last=3 --keep-daily=7 --keep-weekly=4"), "{}", run.text());
 }
 
 #[test]
 fn the_passphrase_of_the_configuration_counts() {
-    let place = Place::new();
+    let place = Place::with_store();
     let key = place.path("key.json");
     let mut command = cli::command();
     command.args(["key", "create"]).arg(&key).env("PBS_ENCRYPTION_PASSWORD", "that of the file");

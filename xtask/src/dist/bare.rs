@@ -107,7 +107,8 @@ fn brings_all(root: &Root) -> Result<()> {
         let page = format!("/usr/share/man/man1/pxkit-{command}.1.gz");
         ensure!(files.contains(&page), "the package lacks {page}");
     }
-    root.sh("pxkit run --dry-run --config /usr/share/doc/pxkit/examples/config.toml")?;
+    root.sh("pxkit init --repository /srv/backup && \
+        pxkit run --dry-run --config /usr/share/doc/pxkit/examples/config.toml && rm -r /srv/backup")?;
     // It is asked for its page as a browser would, by the shell that is all there is.
     let page = root.sh(
         "mkdir -p /srv/check && cd /srv/check && echo > file && { pxkit inspect --no-open file > address & } && \
