@@ -62,48 +62,63 @@ impl Selection {
 }
 
 /// What is searched for: paths, by themselves. A text without any of `*?[\\` that does not start with `/` is looked for anywhere in a path; everything else is a
-/// pattern.
+/// pattern. With `!` in front either takes back what it matches, and all below that.
 #[derive(Debug)]
 pub struct Search {
     terms: Vec<Term>,
 }
 
 #[derive(Debug)]
-enum Term {
+struct Term {
+    takes_back: bool,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
     Text(Vec<u8>),
     Pattern(Pattern),
 }
 
 impl Search {
-    /// Searches for what any of these finds; a pattern with `!` in front takes back.
+    /// Searches for what any of these finds, as far as none after it takes it back.
     ///
     /// # Errors
     /// A pattern is malformed.
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a OsStr>) -> anyhow::Result<Self> {
-        let term = |text: &OsStr| {
-            let bytes = text.as_bytes();
-            let is_pattern = bytes.iter().any(|byte| b"*?[\\".contains(byte)) || bytes.starts_with(b"/");
-            if !is_pattern && !bytes.starts_with(b"!") && !bytes.is_empty() {
-                return Ok(Term::Text(bytes.to_vec()));
-            }
-            let pattern = Pattern::parse(bytes, MatchType::Include);
-            pattern
-                .map(Term::Pattern)
-                .map_err(|error| anyhow!("the pattern {} is malformed: {error}", text.display()))
-        };
-        Ok(Self { terms: texts.into_iter().map(term).collect::<anyhow::Result<_>>()? })
+        Ok(Self { terms: texts.into_iter().map(Term::new).collect::<anyhow::Result<_>>()? })
     }
 
     /// Whether a path, which starts with a slash, is found: the last term that matches decides.
     pub fn finds(&self, path: &[u8], is_dir: bool) -> bool {
-        let decisions = self.terms.iter().rev().filter_map(|term| match term {
-            Term::Text(text) => {
-                let is_found = path.windows(text.len()).any(|part| part == text);
-                is_found.then_some(MatchType::Include)
-            }
-            Term::Pattern(pattern) => decide([pattern], path, || is_dir),
-        });
-        decisions.into_iter().next() == Some(MatchType::Include)
+        let last = self.terms.iter().rev().find(|term| term.matches(path, is_dir));
+        last.is_some_and(|term| !term.takes_back)
+    }
+}
+
+impl Term {
+    fn new(text: &OsStr) -> anyhow::Result<Self> {
+        let (takes_back, bytes) = match text.as_bytes().strip_prefix(b"!") {
+            Some(rest) => (true, rest),
+            None => (false, text.as_bytes()),
+        };
+        let is_pattern = bytes.iter().any(|byte| b"*?[\\".contains(byte)) || bytes.starts_with(b"/");
+        if !is_pattern && !bytes.is_empty() {
+            return Ok(Self { takes_back, what: What::Text(bytes.to_vec()) });
+        }
+        let pattern = Pattern::parse(text.as_bytes(), MatchType::Include)
+            .map_err(|error| anyhow!("the pattern {} is malformed: {error}", text.display()))?;
+        Ok(Self { takes_back, what: What::Pattern(pattern) })
+    }
+
+    fn matches(&self, path: &[u8], is_dir: bool) -> bool {
+        let pattern = match &self.what {
+            What::Text(text) => return path.windows(text.len()).any(|part| part == text),
+            What::Pattern(pattern) => pattern,
+        };
+        let mut ends = (1..path.len()).filter(|&at| self.takes_back && path[at] == b'/');
+        decide([pattern], path, || is_dir).is_some()
+            || ends.any(|end| decide([pattern], &path[..end], || true).is_some())
     }
 }
 
@@ -123,6 +138,24 @@ mod tests {
         assert!(finds(&["/etc/a"], "/etc/a") && !finds(&["/etc/a"], "/x/etc/a"));
         assert!(!finds(&["*.conf", "!/etc/**"], "/etc/a.conf"));
         assert!(finds(&["!*.conf", "etc"], "/etc/a.conf"));
-        assert!(Search::new([OsStr::new("[")]).is_err());
+        assert!(finds(&["!/etc", "a.c"], "/etc/a.conf"));
+        assert!(Search::new([OsStr::new("[")]).is_err() && Search::new([OsStr::new("![")]).is_err());
+    }
+
+    #[test]
+    fn what_is_taken_back_is_so_with_all_below() {
+        let finds = |terms: &[&str], path: &str| {
+            Search::new(terms.iter().map(OsStr::new)).unwrap().finds(path.as_bytes(), false)
+        };
+        for back in
+            ["!/etc/ssl", "!/etc/ssl/", "!/e*", "!ss?", "!ssl", "!tc/s", "!openssl", "!/etc/ssl/openssl.conf"]
+        {
+            assert!(!finds(&["/etc/**/*.conf", back], "/etc/ssl/openssl.conf"), "{back}");
+        }
+        for other in ["!/etc/ss", "!/ssl", "!/etc/ssl/openssl.conf/", "!s?", "!sslx"] {
+            assert!(finds(&["/etc/**/*.conf", other], "/etc/ssl/openssl.conf"), "{other}");
+        }
+        // What finds is not so: nothing is found because a directory above it is.
+        assert!(!finds(&["/etc/ssl"], "/etc/ssl/openssl.conf"));
     }
 }

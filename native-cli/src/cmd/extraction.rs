@@ -134,7 +134,11 @@ fn options(how: &Extracting) -> Options {
 
 /// Refuses a split archive without its payload stream before anything is made. Only as much of it is read as goes before the
 /// first file; what is wrong with it is for the extraction to say.
-fn refuse_missing_payload(archive: &Arc<dyn ByteSource>, name: &str, hint: &str) -> anyhow::Result<()> {
+pub(super) fn refuse_missing_payload(
+    archive: &Arc<dyn ByteSource>,
+    name: &str,
+    hint: &str,
+) -> anyhow::Result<()> {
     let mut reader = EntryReader::new(Stream::over(archive.clone()));
     loop {
         let skipped = match reader.step() {

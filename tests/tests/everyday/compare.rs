@@ -353,3 +353,21 @@ fn the_verdicts_of_diff_and_rsync() {
         assert!(seen.contains(what), "{what} in {seen:?}");
     }
 }
+
+#[test]
+fn a_payload_file_that_is_missing_is_one_line() {
+    let place = Scratch::new();
+    let (tree, store) = (place.join("tree"), place.join("store"));
+    fs::create_dir(&tree).expect("a directory");
+    for name in ["a", "b", "c"] {
+        fs::write(tree.join(name), name).expect("a file");
+    }
+    let [unified, meta, payload] = ["t.pxar", "t.mpxar", "elsewhere"].map(|name| place.join(name));
+    run(&store, &[&"create", &unified, &tree]).exits(0);
+    run(&store, &[&"create", &meta, &tree, &"--payload-output", &payload]).exits(0);
+    for (old, new, option) in [(&meta, &unified, "--old-payload"), (&unified, &meta, "--new-payload")] {
+        let failed = run(&store, &[&"compare", old, new]).fails(2, &["is a split archive", option]);
+        assert_eq!((failed.err.lines().count(), failed.text()), (1, ""), "{}", failed.err);
+        run(&store, &[&"compare", old, new, &option, &payload]).succeeds();
+    }
+}

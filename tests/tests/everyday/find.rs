@@ -18,6 +18,9 @@ fn texts_and_patterns() {
     assert_eq!(paths(&["/dir0"]), ["/dir0"]);
     assert_eq!(paths(&["small0?", "!/dir[^1]/**"]).len(), 10);
     assert_eq!(paths(&["no such thing"]), [""; 0]);
+    // What is taken back is so with all that is below.
+    assert_eq!(paths(&["medium", "!/dir[1245]", "!r3"]), ["/dir0/medium"]);
+    assert_eq!(paths(&["/**/medium", "!/dir[1-5]/"]), ["/dir0/medium"]);
 }
 
 #[test]

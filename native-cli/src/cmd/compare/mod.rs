@@ -23,8 +23,7 @@ use crate::report::{Outcome, Report};
 /// Something cannot be read or compared.
 pub fn run(args: &Compare) -> anyhow::Result<Outcome> {
     let patterns = patterns(&args.patterns, MatchType::Include)?;
-    let old = Operand::open(&args.old, args.old_payload.as_deref(), args)?;
-    let new = Operand::open(&args.new, args.new_payload.as_deref(), args)?;
+    let (old, new) = (Operand::old(args)?, Operand::new(args)?);
     let report = Report::new(true);
     let choice = anstream::AutoStream::choice(&io::stdout());
     let out = BufWriter::with_capacity(1 << 16, anstream::AutoStream::new(io::stdout().lock(), choice));

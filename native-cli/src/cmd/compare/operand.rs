@@ -9,6 +9,7 @@ use pxkit_core::blob::CryptMode;
 
 use crate::cli::Compare;
 use crate::cmd::argument::{self, Needs, open_snapshot, single_archive};
+use crate::cmd::extraction::refuse_missing_payload;
 use crate::compare::Side;
 use crate::crypt::{WithoutKey, master};
 use crate::input::Opened;
@@ -34,8 +35,19 @@ pub enum Member {
 }
 
 impl Operand {
-    /// Opens what an argument names: something on disk, an archive of a snapshot, or a snapshot.
-    pub fn open(argument: &Path, payload: Option<&Path>, args: &Compare) -> anyhow::Result<Self> {
+    /// Opens OLD: something on disk, an archive of a snapshot, or a snapshot.
+    pub fn old(args: &Compare) -> anyhow::Result<Self> {
+        let hint = "name its payload file (.ppxar) with --old-payload";
+        Self::open(&args.old, args.old_payload.as_deref(), hint, args)
+    }
+
+    /// Opens NEW, which may be the same.
+    pub fn new(args: &Compare) -> anyhow::Result<Self> {
+        let hint = "name its payload file (.ppxar) with --new-payload";
+        Self::open(&args.new, args.new_payload.as_deref(), hint, args)
+    }
+
+    fn open(argument: &Path, payload: Option<&Path>, hint: &str, args: &Compare) -> anyhow::Result<Self> {
         let metadata = argument.metadata();
         if metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
             ensure!(payload.is_none(), "{} is a directory: it has no payload file", argument.display());
@@ -52,6 +64,10 @@ impl Operand {
         let beside = (metadata.is_ok() && is_split && beside.exists()).then_some(&*beside);
         let opened =
             argument::open(argument, payload.or(beside), &args.repository, &args.open, Needs::Contents)?;
+        if let (None, Some(archive)) = (&opened.payload, opened.stream.source()) {
+            // It would be said of each file.
+            refuse_missing_payload(archive, &opened.name, hint)?;
+        }
         Side::archive(opened).map(Self::Tree)
     }
 
