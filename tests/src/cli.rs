@@ -55,7 +55,8 @@ pub fn shell(script: &str, args: &[&dyn AsRef<OsStr>]) -> Command {
 }
 
 fn clean(mut command: Command) -> Command {
-    command.env("TZ", "UTC").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
+    command.env("TZ", "UTC").env("TERM", "xterm").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    command.stdin(Stdio::null());
     // Whoever runs the tests may have a key of his own.
     command
         .env("XDG_CONFIG_HOME", "/nonexistent")

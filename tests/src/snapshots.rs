@@ -17,7 +17,7 @@ use pxkit::store::{
     Repository, Snapshot, SnapshotId, Stored, SyncLevel, Verdict,
 };
 use pxkit::walk;
-use pxkit_core::blob::Manifest;
+use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::chunk::{Cuts, Sizes};
 use pxkit_core::decode::{Content, Finding, Irregularity};
 use pxkit_core::format::{Digest, Header, ItemType, PayloadRef, START_MARKER};
@@ -328,6 +328,15 @@ impl Backup for Watched {
 
     fn touch(&self, digest: &Digest) -> anyhow::Result<bool> {
         self.inner.touch(digest)
+    }
+
+    fn set_damaged_aside(
+        &self,
+        index: &DynamicIndex,
+        mode: CryptMode,
+        key: Option<&Arc<EncryptionKey>>,
+    ) -> anyhow::Result<u64> {
+        self.inner.set_damaged_aside(index, mode, key)
     }
 
     fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored> {

@@ -116,7 +116,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
             let [metadata, payload] = reference.checksums;
             Some(Known::new(place.open(metadata, payload, report)?, states.policy))
         });
-        let has_state = known.is_some();
+        let (has_state, mut is_damaged) = (known.is_some(), false);
         let old = reference.and_then(|reference| {
             let rules = Rules {
                 payload_size: reference.payload.size(),
@@ -144,6 +144,7 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
                     report.line(format_args!(
                         "note: the previous metadata archive cannot be read, all files are: {error:#}"
                     ));
+                    is_damaged = true;
                     None
                 }
             }
@@ -155,6 +156,9 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let scratch = || storing.backup.scratch();
         let how = How { verbose: options.verbose, append: options.append };
         let found = detect::detect(walk, old, &scratch, report, how)?;
+        if let Some(reference) = reference.filter(|_| is_damaged || found.is_damaged) {
+            reference.distrust(storing.backup, report)?;
+        }
         summary.seen = found.seen.clone();
         summary.reading = found.reading;
         summary.state = found.state;

@@ -32,6 +32,8 @@ pub struct Detected {
     pub usage: Option<Usage>,
     /// What came of the state of the previous snapshot, if there is one.
     pub state: Option<StateUse>,
+    /// The previous archive could not be read to its end.
+    pub is_damaged: bool,
     /// In append order: how the nodes stand in the previous archive.
     pub order: Option<Order>,
     /// The order of the records, if it is not that of the spool.
@@ -168,11 +170,11 @@ pub fn detect(
     drop(walk);
     let Some(old) = old else { return Ok(found) };
     let is_in_any_order = old.is_in_any_order();
-    let Finished { usage, moved, state } = old.finish();
+    let Finished { usage, moved, state, is_damaged } = old.finish();
     for revision in &moved {
         found.revise(*revision, true);
     }
-    (found.usage, found.state) = (Some(usage), state);
+    (found.usage, found.state, found.is_damaged) = (Some(usage), state, is_damaged);
     if is_in_any_order || found.is_revised {
         found.drop_overlaps(report);
     }

@@ -24,6 +24,8 @@ pub struct Old<'o> {
     last_end: u64,
     /// Files were noted whose contents lie before or in those of a file before.
     is_noted: bool,
+    /// It could not be read to its end.
+    is_damaged: bool,
     /// The payload index of the archive, and what its files use of the chunks.
     payload: &'o DynamicIndex,
     usage: Usage,
@@ -40,6 +42,8 @@ pub struct Finished {
     pub moved: Vec<Revision>,
     /// What is to be said of the state.
     pub state: Option<StateUse>,
+    /// It could not be read to its end.
+    pub is_damaged: bool,
 }
 
 /// What came of a state.
@@ -76,7 +80,17 @@ impl<'o> Old<'o> {
     ) -> anyhow::Result<Self> {
         let state = State::Pass(Box::new(open()?), Join::new());
         let usage = Usage::new(payload);
-        let mut old = Self { open, state, rules, payload, usage, last_end: 0, is_noted: false, known };
+        let mut old = Self {
+            open,
+            state,
+            rules,
+            payload,
+            usage,
+            last_end: 0,
+            is_noted: false,
+            is_damaged: false,
+            known,
+        };
         if !is_sorted {
             old.state = State::Table(old.read_table(report)?);
         }
@@ -129,6 +143,7 @@ impl<'o> Old<'o> {
                     DisplayPath(directory)
                 ));
                 join.give_up();
+                self.is_damaged = true;
                 break;
             }
             let is_order = |what| matches!(what, Irregularity::NameOrder | Irregularity::DuplicateName);
@@ -242,7 +257,11 @@ impl<'o> Old<'o> {
     pub fn finish(mut self) -> Finished {
         while let State::Pass(reader, join) = &mut self.state {
             let (payload, usage, known) = (self.payload, &mut self.usage, &mut self.known);
-            if join.is_over() || advance(reader, join, payload, usage, known).is_err() {
+            if join.is_over() {
+                break;
+            }
+            if advance(reader, join, payload, usage, known).is_err() {
+                self.is_damaged = true;
                 break;
             }
         }
@@ -252,7 +271,7 @@ impl<'o> Old<'o> {
             let (revisions, came) = known.finish(table);
             (moved, state) = (revisions, Some(came));
         }
-        Finished { usage: self.usage, moved, state }
+        Finished { usage: self.usage, moved, state, is_damaged: self.is_damaged }
     }
 
     fn read_table(&mut self, report: &Report) -> anyhow::Result<Table> {
@@ -274,6 +293,7 @@ impl<'o> Old<'o> {
                 }
                 Err(error) => {
                     report.warn(format_args!("the previous metadata archive is damaged: {error:#}"));
+                    self.is_damaged = true;
                     break;
                 }
             };

@@ -154,6 +154,22 @@ impl Reference {
         Ok(chunks.iter().enumerate().map(chunk).collect())
     }
 
+    /// The previous metadata archive could not be read to its end: where it is because of its chunks, the new one may need the same, which must not be
+    /// taken for stored.
+    ///
+    /// # Errors
+    /// A signal came.
+    pub fn distrust(&self, backup: &dyn Backup, report: &Report) -> anyhow::Result<()> {
+        let mode =
+            self.snapshot.manifest().file(&self.meta_name).map_or(CryptMode::None, |file| file.crypt_mode);
+        let count = backup.set_damaged_aside(&self.metadata, mode, self.snapshot.key())?;
+        if count > 0 {
+            let were = if count == 1 { "chunk of it was" } else { "chunks of it were" };
+            report.line(format_args!("note: {count} damaged {were} set aside, to be stored again"));
+        }
+        Ok(())
+    }
+
     /// Its name, for messages.
     pub fn name(&self) -> &str {
         &self.meta_name

@@ -80,7 +80,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that are buffered for a connection, in each direction; longer heads are refused.
 const BUFFER: usize = 64 << 10;
 /// What is being answered when the end comes has this long to get done.
-const LAST: Duration = Duration::from_secs(1);
+const LAST: Duration = Duration::from_secs(3);
 
 /// A server that listens; clients wait until [`Server::run`].
 #[derive(Debug)]

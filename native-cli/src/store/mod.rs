@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use std::fs::File;
 use std::sync::Arc;
 
-use pxkit_core::blob::{FileEntry, Manifest};
+use pxkit_core::blob::{CryptMode, FileEntry, Manifest};
 use pxkit_core::format::Digest;
 use pxkit_core::index::{DynamicIndex, FixedIndex};
 
@@ -35,6 +35,8 @@ pub use names::{ArchiveName, SnapshotName, split_archive};
 pub use new::{NewChunk, encode_blob};
 pub use snapshot::Snapshot;
 pub use verify::{Verdict, Verification, Verified};
+
+use crate::crypt::EncryptionKey;
 
 /// Where snapshots are kept.
 pub trait Repository: Debug + Send + Sync {
@@ -229,6 +231,20 @@ pub trait Backup: Debug + Send + Sync {
     /// # Errors
     /// Nobody can tell.
     fn touch(&self, digest: &Digest) -> anyhow::Result<bool>;
+
+    /// Something is wrong with an index of the previous snapshot that is kept as `mode`: its chunks that are damaged are set aside, so that they are
+    /// stored again where they are needed. How many were; servers let nobody do that but themselves.
+    ///
+    /// # Errors
+    /// A signal came.
+    fn set_damaged_aside(
+        &self,
+        _: &DynamicIndex,
+        _: CryptMode,
+        _: Option<&Arc<EncryptionKey>>,
+    ) -> anyhow::Result<u64> {
+        Ok(0)
+    }
 
     /// Stores a chunk unless it is there already.
     ///

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pxkit::backup::Mode;
+use pxkit::backup::{Mode, Options};
 use pxkit::store::SnapshotId;
 use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::format::PayloadRef;
@@ -122,6 +122,29 @@ fn rule_09_what_comes_before_damage_in_the_metadata_is_used() {
         snapshots.check(&made.id);
         describe::assert_same(tree.path(), snapshots.restore(&made.id).path());
         assert_eq!((number(&made, "/unchanged/files"), made.warnings), (3, warnings));
+    }
+}
+
+/// A chunk of the metadata that is damaged is not taken for stored where the new archive, for which all is read, has the same.
+#[test]
+fn damaged_metadata_is_stored_again() {
+    for (at, append) in [(100, false), (100, true), (3, false)] {
+        let (tree, mut snapshots) = (tree(&FILES), Snapshots::new());
+        let options = Options { append, ..keeping(Mode::Metadata) };
+        let first = snapshots.backup(tree.path(), &options).id;
+        let index = snapshots.index(&first, "root.mpxar.didx");
+        let digest = index.chunks()[0].digest.to_string();
+        let chunk = snapshots.root().join(".chunks").join(&digest[..4]).join(&digest);
+        let mut bytes = fs::read(&chunk).expect("a chunk");
+        bytes[at] ^= 1;
+        fs::write(&chunk, &bytes).expect("written");
+        let made = snapshots.backup(tree.path(), &options);
+        assert_eq!(snapshots.index(&made.id, "root.mpxar.didx").checksum(), index.checksum());
+        for id in [&first, &made.id] {
+            snapshots.check(id);
+        }
+        describe::assert_same(tree.path(), snapshots.restore(&made.id).path());
+        assert!(fs::read(chunk.with_extension("0.bad")).expect("set aside") == bytes, "{at}, {append}");
     }
 }
 

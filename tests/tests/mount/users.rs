@@ -64,8 +64,14 @@ fn whoever_is_not_root_mounts_with_fusermount() {
         return;
     }
     let mode = fs::metadata("/dev/fuse").unwrap().permissions().mode();
-    if !Path::new("/usr/bin/fusermount3").exists() || mode & 0o006 != 0o006 {
-        return skip(NAME, "needs fusermount3 (package fuse3) and /dev/fuse for everybody");
+    if !Path::new("/usr/bin/fusermount3").exists()
+        || !Path::new("/etc/mtab").exists()
+        || mode & 0o006 != 0o006
+    {
+        return skip(
+            NAME,
+            "needs fusermount3 (package fuse3), /etc/mtab for it, and /dev/fuse for everybody",
+        );
     }
     let (place, log, source) =
         (scratch.join("own/mnt"), scratch.join("own/log"), golden::path("archives/kinds.pxar"));

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, bail};
-use pxkit_core::blob::Manifest;
+use pxkit_core::blob::{CryptMode, Manifest};
 use pxkit_core::format::Digest;
+use pxkit_core::index::DynamicIndex;
 use serde_json::json;
 
 use super::disk::{Temp, is_missing};
@@ -19,7 +20,9 @@ use super::snapshot::{Opened, times};
 use super::{Store, SyncLevel};
 use crate::backup::scratch_file;
 use crate::codec;
+use crate::crypt::EncryptionKey;
 use crate::store::id::is_safe;
+use crate::store::verify;
 use crate::store::{Backup, IndexWriter, NewChunk, NewSnapshot, OpenSnapshot, SnapshotId, Stored};
 
 /// What is counted for the manifest, as the server counts (10.1).
@@ -234,6 +237,15 @@ impl Backup for Session {
 
     fn touch(&self, digest: &Digest) -> anyhow::Result<bool> {
         Ok(self.store.chunks.touch(digest)?.is_some())
+    }
+
+    fn set_damaged_aside(
+        &self,
+        index: &DynamicIndex,
+        mode: CryptMode,
+        key: Option<&Arc<EncryptionKey>>,
+    ) -> anyhow::Result<u64> {
+        verify::set_damaged_aside(&self.store.chunks, index, mode, key)
     }
 
     fn insert(&self, chunk: &NewChunk<'_>) -> anyhow::Result<Stored> {

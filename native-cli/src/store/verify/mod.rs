@@ -13,9 +13,12 @@ mod chunks;
 mod opened;
 
 use std::fmt::Debug;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 
-use pxkit_core::blob::{FileEntry, Frame, Manifest};
+use pxkit_core::blob::{CryptMode, FileEntry, Frame, Manifest};
+use pxkit_core::index::DynamicIndex;
 
 pub use self::chunks::Chunks;
 use self::chunks::{Checked, Form, Wanted};
@@ -24,6 +27,24 @@ use super::{Index, Namespace, Repository, SnapshotId};
 use crate::codec;
 use crate::crypt::{EncryptionKey, Keyring, Origin, Refusal, Standing};
 use crate::report::check_signals;
+
+/// Checks the chunks of an index that is kept as `mode`, and sets aside those that are damaged; how many. Without the key of encrypted ones their CRC tells.
+///
+/// # Errors
+/// A signal came.
+pub fn set_damaged_aside(
+    chunks: &dyn Chunks,
+    index: &DynamicIndex,
+    mode: CryptMode,
+    key: Option<&Arc<EncryptionKey>>,
+) -> anyhow::Result<u64> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let checked = Checked::new(threads).with_key(key.cloned());
+    let mut wanted = Wanted::default();
+    wanted.add("", &Index::Dynamic(index.clone()), Form::of(mode, key.is_some()));
+    checked.check(chunks, wanted)?;
+    Ok(checked.set_aside())
+}
 
 /// Where snapshots are that can be verified.
 pub trait Place: Debug + Send + Sync {
