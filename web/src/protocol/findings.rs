@@ -104,6 +104,10 @@ pub struct CheckState {
     pub done: u64,
     /// Of how many.
     pub total: u64,
+    /// What it found there: findings, of padding ghosts.
+    pub found: u64,
+    /// Things that the last run could not look at.
+    pub unreadable: u64,
 }
 
 /// The outcome of a check.

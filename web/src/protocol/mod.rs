@@ -48,6 +48,8 @@ pub enum Request {
     Key(open::Key),
     /// Closes a document and frees its memory. Reply: [`Reply::Done`].
     Close(DocId),
+    /// Numbers of documents go on from here: what is opened again in another worker keeps its number. Reply: [`Reply::Done`].
+    Number(DocId),
     /// Takes back a request by its number; it is answered with [`ProblemKind::Cancelled`]. Reply: [`Reply::Done`].
     Cancel(u32),
 

@@ -5,7 +5,10 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use futures::future::{AbortHandle, Abortable};
+use futures::{
+    channel::oneshot,
+    future::{AbortHandle, Abortable},
+};
 use gloo::{events::EventListener, storage::Storage, timers::callback::Timeout};
 use pxkit_core::layout::sort_things;
 use wasm_bindgen::JsValue;
@@ -22,6 +25,7 @@ use super::{
 };
 use crate::numbered::Numbered;
 use crate::protocol::{DocId, Problem, ProblemKind, Reply, Request, Tell, open};
+use crate::reply;
 
 /// The page's one store. Clones are the same store.
 #[derive(Clone)]
@@ -36,10 +40,20 @@ struct Inner {
     client: Client,
     history: History,
     jobs: RefCell<Numbered<AbortHandle>>,
-    /// What was opened, to open it again in another worker.
-    given: RefCell<Vec<(Request, Vec<JsValue>)>>,
+    given: RefCell<Vec<Given>>,
     follow: Follow,
     _popstate: RefCell<Option<EventListener>>,
+}
+
+/// What was opened, to open it again in another worker.
+struct Given {
+    request: Request,
+    handles: Vec<JsValue>,
+    /// Its documents in their order, and whether they are still open.
+    documents: Vec<(DocId, bool)>,
+    stores: Vec<u32>,
+    /// It gave more than documents.
+    stays: bool,
 }
 
 type Listener = Rc<dyn Fn(&State)>;
@@ -75,7 +89,7 @@ impl App {
                 state: RefCell::default(),
                 listeners: RefCell::default(),
                 takers: RefCell::default(),
-                next: Cell::new(0),
+                next: Cell::new(1),
                 client,
                 history: History::default(),
                 jobs: RefCell::default(),
@@ -169,6 +183,12 @@ impl App {
                 }
             }
             Tell::Died(message) => self.send(Message::Worker(Worker::Died(message))),
+            // It was taken back too late.
+            Tell::Reply { result: Ok(Reply::Opened(opened)), .. } => {
+                let state = self.state();
+                let unknown = opened.documents.iter().filter(|it| state.workspace.get(it.id).is_none());
+                unknown.for_each(|document| self.tell(Request::Close(document.id)));
+            }
             Tell::Reply { .. } | Tell::Progress { .. } => {}
         }
     }
@@ -202,15 +222,12 @@ impl App {
     }
 
     fn open_request(&self, what: String, request: Request, handles: Vec<JsValue>, order: u32) {
-        let given = (request.clone(), handles.clone());
+        let (again, beside) = (request.clone(), handles.clone());
         self.job(what, request, handles, move |app, answer| match answer {
             Ok((Reply::Opened(opened), _)) => {
-                if !opened.documents.is_empty() || !opened.stores.is_empty() {
-                    app.0.given.borrow_mut().push(given);
-                }
                 let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
                 let key = opened.keys.last().map(|key| format!("The key {} was taken.", key.fingerprint));
-                app.send(Message::Opened(opened, order));
+                app.opened(again, beside, opened, order);
                 if let Some(key) = key {
                     app.say(key);
                 }
@@ -219,6 +236,27 @@ impl App {
             Ok(_) => {}
             Err(problem) => app.complain(problem),
         });
+    }
+
+    /// Takes the outcome of opening, and remembers how to open it again.
+    pub fn opened(&self, request: Request, handles: Vec<JsValue>, opened: open::Opened, order: u32) {
+        let documents: Vec<_> = opened.documents.iter().map(|document| (document.id, true)).collect();
+        let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
+        let stays = !stores.is_empty() || !opened.keys.is_empty();
+        if stays || !documents.is_empty() {
+            self.0.given.borrow_mut().push(Given { request, handles, documents, stores, stays });
+        }
+        self.send(Message::Opened(opened, order));
+    }
+
+    /// Takes a key; gives its fingerprint.
+    pub async fn take_key(&self, key: open::Key) -> Result<String, Problem> {
+        let request = Request::Key(key);
+        let info = reply!(self.client().ask(request.clone()), Key)?;
+        let fingerprint = info.fingerprint.clone();
+        let opened = open::Opened { keys: vec![info], ..open::Opened::default() };
+        self.opened(request, Vec::new(), opened, self.number());
+        Ok(fingerprint)
     }
 
     /// Opens the snapshot that an address named and that is not open yet, in one of these stores.
@@ -246,9 +284,18 @@ impl App {
 
     /// Closes a document.
     pub fn close(&self, doc: DocId) {
-        let asked = self.client().ask(Request::Close(doc));
-        spawn_local(async move { drop(asked.await) });
+        self.0.given.borrow_mut().retain_mut(|given| {
+            given.documents.iter_mut().filter(|it| it.0 == doc).for_each(|it| it.1 = false);
+            given.stays || given.documents.iter().any(|it| it.1)
+        });
+        self.tell(Request::Close(doc));
         self.send(Message::Closed(doc));
+    }
+
+    /// Asks for what needs no answer.
+    fn tell(&self, request: Request) {
+        let asked = self.client().ask(request);
+        spawn_local(async move { drop(asked.await) });
     }
 
     /// Asks for long work: its progress stands in the status line, where it can be cancelled. Gives its number.
@@ -295,15 +342,67 @@ impl App {
         self.0.client.start();
         self.send(Message::Go(link));
         if again {
-            let order = self.number();
-            for (request, handles) in given {
-                let what = match &request {
-                    Request::Open(open) => open.items.first().map_or_else(String::new, name),
-                    _ => "a snapshot".to_owned(),
-                };
-                self.open_request(format!("opening {what} again"), request, handles, order);
-            }
+            spawn_local(self.clone().open_again(given));
         }
+    }
+
+    /// Opens things one after the other, as they were opened before: snapshots need their datastore, and perhaps a key.
+    async fn open_again(self, all: Vec<Given>) {
+        // Numbers of datastores, before and now.
+        let mut stores: Vec<(u32, u32)> = Vec::new();
+        for mut given in all {
+            let what = match &mut given.request {
+                Request::Open(open) => open.items.first().map_or_else(String::new, name),
+                Request::OpenSnapshot(open) => {
+                    let now = stores.iter().find(|it| it.0 == open.store);
+                    open.store = now.map_or(open.store, |it| it.1);
+                    open.snapshot.snapshot.clone()
+                }
+                _ => "a key".to_owned(),
+            };
+            given
+                .documents
+                .iter()
+                .map(|it| it.0)
+                .min()
+                .into_iter()
+                .for_each(|first| self.tell(Request::Number(first)));
+            let (sender, receiver) = oneshot::channel();
+            let (request, handles) = (given.request.clone(), given.handles.clone());
+            self.job(format!("opening {what} again"), request, handles, |_, answer| _ = sender.send(answer));
+            // Whoever takes one back wants the others.
+            let Ok(answer) = receiver.await else { continue };
+            let mut opened = match answer {
+                Ok((Reply::Opened(opened), _)) => opened,
+                Ok((Reply::Key(key), _)) => open::Opened { keys: vec![key], ..open::Opened::default() },
+                Ok(_) => continue,
+                Err(problem) => {
+                    if problem.kind == ProblemKind::Cancelled {
+                        // This worker is gone, too.
+                        self.0.given.borrow_mut().push(given);
+                    }
+                    self.complain(problem);
+                    continue;
+                }
+            };
+            stores.extend(given.stores.into_iter().zip(opened.stores.iter().map(|store| store.id)));
+            let mut before = given.documents.iter();
+            opened.documents.retain(|document| {
+                let stays = before.next().is_none_or(|it| it.1);
+                if !stays {
+                    self.tell(Request::Close(document.id));
+                }
+                stays
+            });
+            self.opened(given.request, given.handles, opened, 0);
+        }
+        let state = self.state();
+        if state.active().is_none() {
+            let first = state.workspace.documents.first();
+            first.into_iter().for_each(|open| self.send(Message::Activate(open.document.id)));
+        }
+        let stores: Vec<u32> = state.workspace.stores.iter().map(|store| store.id).collect();
+        self.open_wanted(&stores, self.number());
     }
 
     /// Hands a command to those who take it: first those in whose element the keyboard is, then by rank, then the latest.

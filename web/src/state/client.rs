@@ -59,7 +59,7 @@ impl Drop for Link {
 }
 
 impl Client {
-    /// For the worker that `spawn` makes; `news` gets everything that is not an answer.
+    /// For the worker that `spawn` makes; `news` gets everything that is not an answer, and answers that came when nobody waited any more.
     pub fn new(
         spawn: impl Fn() -> Result<web_sys::Worker, JsValue> + 'static,
         news: impl Fn(Tell) + 'static,
@@ -143,8 +143,11 @@ impl Client {
         match tell {
             Tell::Reply { id, result } => {
                 let pending = self.0.pending.borrow_mut().remove(&id);
-                if let Some(pending) = pending {
-                    let _ = pending.answer.send(result.map(|reply| (reply, handles)));
+                match pending {
+                    Some(pending) => {
+                        let _ = pending.answer.send(result.map(|reply| (reply, handles)));
+                    }
+                    None => (self.0.news)(Tell::Reply { id, result }),
                 }
             }
             Tell::Progress { id, progress } => {

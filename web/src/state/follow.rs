@@ -22,7 +22,7 @@ pub(super) struct Follow(RefCell<Asking>);
 
 #[derive(Default)]
 struct Asking {
-    /// What was asked, and of which epoch of the document.
+    /// What was asked, and of which epoch of what is open.
     about: Option<(DocId, Selection, u32)>,
     abort: Option<AbortHandle>,
 }
@@ -33,8 +33,9 @@ impl Follow {
         let state = app.state();
         let about = state.active().map(|open| {
             let selection = state.place.selection.clone();
-            // What was found once does not change while the rest of the archive is decoded, except what lies below a directory.
-            (open.document.id, selection, open.epoch)
+            // What was found once does not change while the rest of the archive is decoded, except what lies below a
+            // directory, and what earlier snapshots tell of a chunk.
+            (open.document.id, selection, state.workspace.epoch(open.document.id))
         });
         let mut asking = self.0.borrow_mut();
         if asking.about == about {

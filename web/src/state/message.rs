@@ -27,7 +27,8 @@ pub enum Trace {
 pub enum Message {
     /// The worker started or died.
     Worker(Worker),
-    /// Opening came to an end; it was asked for as the one of this number.
+    /// Opening came to an end; it was asked for as the one of this number. What is opened again has none, 0: it is shown only if the address
+    /// names it.
     Opened(Opened, u32),
     /// More is known of a document.
     Document(Document),
@@ -191,16 +192,17 @@ impl State {
         let is_new = |doc: &DocId| self.workspace.get(*doc).is_none();
         let first_new = new.iter().copied().find(is_new);
         let store = opened.stores.first().map(|store| store.id);
+        self.keys += opened.keys.len() as u32;
         self.workspace.add(opened);
         // What was asked for later and is there already stays on screen.
         if order < self.shown
             && let Some(shown) = before
         {
-            first_new.into_iter().for_each(|doc| self.offer_comparison(doc, shown));
+            first_new.filter(|_| order > 0).into_iter().for_each(|doc| self.offer_comparison(doc, shown));
             return Trace::None;
         }
         if store.is_some() || !new.is_empty() {
-            self.shown = order;
+            self.shown = self.shown.max(order);
         }
 
         let wanted =
@@ -215,6 +217,9 @@ impl State {
         if before.is_none() && self.place.doc.is_some_and(|doc| new.contains(&doc)) {
             self.panel = Panel::None;
             return Trace::Replace;
+        }
+        if order == 0 {
+            return Trace::None;
         }
         let Some(doc) = first_new.or_else(|| new.first().copied()) else {
             if let Some(store) = store.filter(|_| self.wanted.is_none()) {

@@ -188,6 +188,8 @@ pub struct State {
     pub panel: Panel,
     /// The entry panel is hidden.
     pub panel_hidden: bool,
+    /// How many keys were taken: with each, snapshots may open that did not.
+    pub keys: u32,
     /// Colours.
     pub theme: Theme,
     /// Whether the system's colours are dark.

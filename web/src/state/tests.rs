@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::{
     ProblemKind, Stream,
     files::{Filter, Sort, Syntax},
-    open::{Document, Kind, Opened, State as Stage, StoreInfo},
+    open::{Document, KeyInfo, Kind, Opened, State as Stage, StoreInfo},
 };
 
 fn document(id: DocId, snapshot: Option<&str>) -> Document {
@@ -184,6 +184,42 @@ fn what_was_asked_for_last_is_shown_whenever_it_comes() {
     assert_eq!(state.panel, Panel::Store(1));
     open_as(&mut state, 3, vec![document(4, None)]);
     assert_eq!((state.panel, state.place.doc), (Panel::None, Some(4)));
+}
+
+/// What is opened again in another worker does not change what is shown, except that it is there again.
+#[test]
+fn what_is_opened_again_comes_back_to_its_place() {
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None), document(2, None), document(3, None)]);
+    state.take(Message::Activate(2));
+    state.take(Message::Older(Some(3)));
+    state.take(Message::Jump(Tab::Chunks, Selection::Chunk(4)));
+    let (place, link) = (state.place.clone(), state.link());
+    state.take(Message::Reset);
+    state.take(Message::Go(link));
+    for id in 1..4 {
+        assert_ne!(open_as(&mut state, 0, vec![document(id, None)]), Trace::Push);
+    }
+    assert_eq!((&state.place, &state.notice, state.panel), (&place, &None, Panel::None));
+}
+
+#[test]
+fn a_key_ends_what_it_was_needed_for() {
+    let fingerprint = |byte: &str| [byte; 32].join(":");
+    let problem =
+        |kind, about: Option<String>| Problem { kind, message: "x".to_owned(), about, offset: None };
+    let problems = vec![
+        problem(ProblemKind::Key, Some(fingerprint("ab"))),
+        problem(ProblemKind::Key, Some(fingerprint("cd"))),
+        problem(ProblemKind::Key, Some("key.json".to_owned())),
+        problem(ProblemKind::Missing, None),
+    ];
+    let mut state = State::default();
+    state.take(Message::Opened(Opened { problems: problems.clone(), ..Opened::default() }, 1));
+    let keys = vec![KeyInfo { fingerprint: fingerprint("ab") }];
+    state.take(Message::Opened(Opened { keys, ..Opened::default() }, 2));
+    assert_eq!(state.workspace.problems, [problems[1].clone(), problems[3].clone()]);
+    assert_eq!(state.keys, 1, "lists of snapshots are asked for anew");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::protocol::{
-    DocId, Problem,
+    DocId, Problem, ProblemKind,
     open::{Document, Opened, SnapshotRef, State as Stage, StoreInfo},
 };
 
@@ -83,6 +83,14 @@ impl Workspace {
                 Some(known) => *known = Rc::new(store),
                 None => self.stores.push(Rc::new(store)),
             }
+        }
+        for key in opened.keys {
+            // What needs another key still does.
+            let names_another =
+                |about: &String| *about != key.fingerprint && about.len() == key.fingerprint.len();
+            self.problems.retain(|problem| {
+                problem.kind != ProblemKind::Key || problem.about.as_ref().is_some_and(names_another)
+            });
         }
         self.problems.extend(opened.problems);
     }

@@ -13,7 +13,6 @@ use crate::{
         Problem, ProblemKind, Reply, Request,
         open::{GroupInfo, Key, SnapshotFile, SnapshotInfo, SnapshotRef, StoreListing, StoreQuery},
     },
-    reply,
     state::{
         Message, Tab,
         app::{use_app, use_document, use_reply, use_slice},
@@ -46,12 +45,12 @@ pub fn Chooser(props: &ChooserProps) -> Html {
     let namespace = use_state_eq(|| first_namespace.unwrap_or_default());
     let group = use_state_eq(|| first_group);
     // A new key may open what was closed.
-    let keys = use_state_eq(|| 0_u32);
+    let keys = use_slice(|state| state.keys);
     let listing = use_reply(
         store.as_ref().map(|_| {
             Request::Store(StoreQuery { store: number, namespace: (*namespace).clone(), group: None })
         }),
-        *keys,
+        keys,
     );
     let Some(store) = store else { return html! { <p>{ "This datastore is not open any more." }</p> } };
     let groups: Vec<GroupInfo> = match listing.reply.as_ref() {
@@ -90,7 +89,7 @@ pub fn Chooser(props: &ChooserProps) -> Html {
                         </select>
                     </label>
                 }
-                <KeyFile on_key={ { let keys = keys.clone(); Callback::from(move |()| keys.set(*keys + 1)) } } />
+                <KeyFile />
             </div>
             if let Some(problem) = trouble { <Trouble {problem} /> }
             <div class="choice-columns">
@@ -115,7 +114,7 @@ pub fn Chooser(props: &ChooserProps) -> Html {
                     }
                 </ul>
                 if let Some(group) = chosen {
-                    <Snapshots key={format!("{} {group}", *namespace)} store={number} namespace={(*namespace).clone()} group={group.clone()} keys={*keys} />
+                    <Snapshots key={format!("{} {group}", *namespace)} store={number} namespace={(*namespace).clone()} group={group.clone()} {keys} />
                 } else if !groups.is_empty() {
                     <p class="empty">{ "Choose a group to see its snapshots." }</p>
                 }
@@ -241,21 +240,15 @@ fn stream(index: &str) -> &str {
     index.strip_suffix(".didx").unwrap_or(index)
 }
 
-#[derive(Properties, PartialEq)]
-struct KeyFileProps {
-    on_key: Callback<()>,
-}
-
 /// A key file for encrypted snapshots, with the passphrase that it may be locked with.
 #[component]
-fn KeyFile(props: &KeyFileProps) -> Html {
+fn KeyFile() -> Html {
     let app = use_app();
     let file = use_node_ref();
     let passphrase = use_node_ref();
     let outcome = use_state(|| None::<Result<String, Problem>>);
     let onsubmit = {
         let (file, passphrase, outcome) = (file.clone(), passphrase.clone(), outcome.clone());
-        let on_key = props.on_key.clone();
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let chosen = file
@@ -266,19 +259,13 @@ fn KeyFile(props: &KeyFileProps) -> Html {
             let Some(chosen) = chosen else {
                 return outcome.set(Some(Err(no_key("Choose a key file first.".to_owned()))));
             };
-            let (app, outcome, on_key) = (app.clone(), outcome.setter(), on_key.clone());
+            let (app, outcome) = (app.clone(), outcome.setter());
             spawn_local(async move {
                 let taken = match read(&chosen).await {
-                    Ok(bytes) => {
-                        reply!(app.client().ask(Request::Key(Key { file: bytes, passphrase: phrase })), Key)
-                    }
+                    Ok(file) => app.take_key(Key { file, passphrase: phrase }).await,
                     Err(problem) => Err(problem),
                 };
-                let is_taken = taken.is_ok();
-                outcome.set(Some(taken.map(|info| info.fingerprint)));
-                if is_taken {
-                    on_key.emit(());
-                }
+                outcome.set(Some(taken));
             });
         })
     };

@@ -53,9 +53,8 @@ struct TableProps {
 fn Table(props: &TableProps) -> Html {
     let doc = props.doc;
     let app = use_app();
-    // Checks add findings without a report of the document.
-    let found = use_state_eq(|| 0_u32);
-    let epoch = props.epoch.wrapping_add(*found);
+    // Checks report the document, too.
+    let epoch = props.epoch;
     let head = use_reply(Some(Request::Findings(doc, Query { start: 0, count: 0 })), epoch);
     let at = use_slice(|state| state.place.params.get(AT).and_then(|at| at.parse::<u32>().ok()));
     let pane = use_node_ref();
@@ -106,14 +105,10 @@ fn Table(props: &TableProps) -> Html {
             }
         </div>
     };
-    let on_found = {
-        let found = found.clone();
-        Callback::from(move |()| found.set(*found + 1))
-    };
     html! {
         <div class="findings-table" ref={pane}>
             <div class="toolbar checks" role="group" aria-label="Checks">
-                { for rows.checks.iter().map(|state| html! { <CheckButton key={word(state.what)} {doc} state={*state} on_found={on_found.clone()} /> }) }
+                { for rows.checks.iter().map(|state| html! { <CheckButton key={word(state.what)} {doc} state={*state} /> }) }
                 <span class="count number" role="status">
                     { text::counted(rows.counted, "finding", "findings") }
                     if rows.counted > u64::from(rows.total) { { format!(", the first {} are listed", text::count(rows.total)) } }
@@ -252,15 +247,13 @@ const IMPOSSIBLE: &str = "Not possible here: the bytes for it are not there.";
 struct CheckButtonProps {
     doc: DocId,
     state: CheckState,
-    on_found: Callback<()>,
 }
 
 #[component]
 fn CheckButton(props: &CheckButtonProps) -> Html {
-    let CheckButtonProps { doc, state, .. } = *props;
+    let CheckButtonProps { doc, state } = *props;
     let app = use_app();
     let job = use_state_eq(|| None::<u32>);
-    let outcome = use_state(|| None::<Checked>);
     let progress: Option<Option<Progress>> = {
         let job = *job;
         use_slice(move |state| {
@@ -268,22 +261,16 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
         })
     };
     let run = {
-        let (app, job, outcome, on_found) =
-            (app.clone(), job.clone(), outcome.setter(), props.on_found.clone());
+        let (app, job) = (app.clone(), job.clone());
         Callback::from(move |_: MouseEvent| {
-            let (outcome, on_found) = (outcome.clone(), on_found.clone());
             let request = Request::Check(doc, Check { what: state.what, range: None });
             let number =
                 app.job(format!("checking {}", word(state.what)), request, Vec::new(), move |app, answer| {
                     match answer {
-                        Ok((Reply::Checked(checked), _)) => {
-                            app.say(sentence(&checked));
-                            outcome.set(Some(checked));
-                        }
+                        Ok((Reply::Checked(checked), _)) => app.say(sentence(&checked)),
                         Ok(_) => {}
                         Err(problem) => app.complain(problem),
                     }
-                    on_found.emit(());
                 });
             job.set(Some(number));
         })
@@ -304,17 +291,16 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
             </span>
         };
     }
-    let done = state.total > 0 && state.done >= state.total;
-    let note = match &*outcome {
-        Some(checked) if checked.found > 0 => Some(("warn", format!("{} found", text::count(checked.found)))),
-        Some(checked) if checked.unreadable > 0 => {
-            Some(("warn", format!("{} unreadable", text::count(checked.unreadable))))
-        }
-        Some(_) => Some(("good", "all right".to_owned())),
-        None if done => Some(("muted", "done".to_owned())),
-        None if state.done > 0 => Some(("muted", text::percent(state.done, state.total))),
-        None => None,
+    let CheckState { done, total, found, unreadable, .. } = state;
+    let (class, mut note) = match () {
+        () if found > 0 => ("warn", format!("{} found", text::count(found))),
+        () if unreadable > 0 => ("warn", format!("{} unreadable", text::count(unreadable))),
+        () if done > 0 && done >= total => ("good", "all right".to_owned()),
+        () => ("muted", String::new()),
     };
+    if done > 0 && done < total {
+        note = [&note, &*text::percent(done, total)].join(" ");
+    }
     let title = if state.possible {
         format!("{}?", about(state.what))
     } else {
@@ -323,8 +309,8 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
     html! {
         <span class="check-state">
             <button type="button" disabled={!state.possible} onclick={run} {title}>{ format!("Check {}", word(state.what)) }</button>
-            { for note.map(|(class, text)| html! { <span class={class}>{ text }</span> }) }
-            if state.what == CheckKind::Ghosts && outcome.as_ref().is_some_and(|checked| checked.found > 0) {
+            if !note.is_empty() { <span {class}>{ note }</span> }
+            if state.what == CheckKind::Ghosts && found > 0 {
                 <button type="button" class="jump" onclick={app.on(|_: MouseEvent| Message::Tab(Tab::Layout))}>{ "show in the map" }</button>
             }
         </span>

@@ -31,26 +31,31 @@ pub struct GenerationsProps {
     pub snapshot: SnapshotRef,
 }
 
-/// The series, read when it is asked for.
+/// The series of a snapshot's group.
 #[component]
 pub fn Generations(props: &GenerationsProps) -> Html {
+    let SnapshotRef { namespace, snapshot, archive } = props.snapshot.clone();
+    let Some(archive) = archive else { return html! {} };
+    let group = snapshot.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+    let key = format!("{} {namespace} {group} {archive}", props.store);
+    let asked = Asked { store: props.store, namespace, group, archive, most: MOST };
+    html! { <OfGroup {key} {asked} /> }
+}
+
+#[derive(Properties, PartialEq)]
+struct OfGroupProps {
+    asked: Asked,
+}
+
+/// The series, read when it is asked for.
+#[component]
+fn OfGroup(props: &OfGroupProps) -> Html {
     let app = use_app();
     let series = use_state(|| None::<Result<Series, Problem>>);
-    let group = props.snapshot.snapshot.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
-    {
-        let series = series.clone();
-        use_effect_with((props.store, props.snapshot.namespace.clone(), group.clone()), move |_| {
-            series.set(None)
-        });
-    }
-    let Some(archive) = props.snapshot.archive.clone() else { return html! {} };
     let onclick = {
-        let (app, series) = (app.clone(), series.clone());
-        let namespace = props.snapshot.namespace.clone();
-        let (store, group) = (props.store, group.clone());
+        let (series, asked) = (series.clone(), props.asked.clone());
         Callback::from(move |_: MouseEvent| {
-            let (namespace, group, archive) = (namespace.clone(), group.clone(), archive.clone());
-            let request = Request::Generations(Asked { store, namespace, group, archive, most: MOST });
+            let request = Request::Generations(asked.clone());
             let series = series.clone();
             app.job("reading the snapshots of the group".into(), request, Vec::new(), move |_, answer| {
                 series.set(Some(match answer {
@@ -63,17 +68,16 @@ pub fn Generations(props: &GenerationsProps) -> Html {
     };
     html! {
         <section class="generations" aria-label="Generations">
-            <h2>{ format!("Snapshots of {group}") }</h2>
-            { match &*series {
-                None => html! {
-                    <p>
-                        <button type="button" {onclick}>{ "Show padding by generation" }</button>
-                        <span class="muted">{ format!(" reads the indexes and metadata of the newest {MOST} at most") }</span>
-                    </p>
-                },
-                Some(Err(problem)) => html! { <Trouble problem={problem.clone()} /> },
-                Some(Ok(series)) => chart(series),
-            } }
+            <h2>{ format!("Snapshots of {}", props.asked.group) }</h2>
+            if let Some(Ok(series)) = &*series {
+                { chart(series) }
+            } else {
+                if let Some(Err(problem)) = &*series { <Trouble problem={problem.clone()} /> }
+                <p>
+                    <button type="button" {onclick}>{ "Show padding by generation" }</button>
+                    <span class="muted">{ format!(" reads the indexes and metadata of the newest {MOST} at most") }</span>
+                </p>
+            }
         </section>
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     state::{
         Message, Tab,
-        app::{use_app, use_reply},
+        app::{use_app, use_epoch, use_reply},
         selection::Selection,
         text,
     },
@@ -39,7 +39,8 @@ pub fn Goodbye(props: &GoodbyeProps) -> Html {
         let top = top.clone();
         use_effect_with((props.doc, props.offset), move |_| top.set(0));
     }
-    let asking = use_reply(Some(Request::Goodbye(props.doc, props.offset)), 0);
+    let epoch = use_epoch(props.doc);
+    let asking = use_reply(Some(Request::Goodbye(props.doc, props.offset)), epoch);
     let table = match &asking.reply {
         Some(Ok(reply)) => match &**reply {
             Reply::Goodbye(table) => table.clone(),

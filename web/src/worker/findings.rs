@@ -55,8 +55,8 @@ pub enum By {
 #[derive(Default)]
 pub struct List {
     kept: RefCell<Vec<Finding>>,
-    /// Those for which there was no room.
-    dropped: Cell<u64>,
+    /// Those for which there was no room, by who found them.
+    dropped: RefCell<Vec<(By, u64)>>,
     /// Core's count of those from decoding at the last look.
     decoded: Cell<u64>,
 }
@@ -64,7 +64,21 @@ pub struct List {
 impl List {
     /// How many there are.
     pub fn counted(&self) -> u64 {
-        self.kept.borrow().len() as u64 + self.dropped.get()
+        self.kept.borrow().len() as u64 + self.dropped.borrow().iter().map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// How many of them one found.
+    pub fn counted_by(&self, by: By) -> u64 {
+        let dropped = self.dropped.borrow().iter().find(|other| other.0 == by).map_or(0, |other| other.1);
+        self.kept.borrow().iter().filter(|finding| finding.by == by).count() as u64 + dropped
+    }
+
+    fn drop_some(&self, by: By, count: u64) {
+        let mut dropped = self.dropped.borrow_mut();
+        match dropped.iter_mut().find(|other| other.0 == by) {
+            Some(other) => other.1 += count,
+            None => dropped.push((by, count)),
+        }
     }
 
     /// Calls `see` with each that can be listed, and its number.
@@ -76,7 +90,7 @@ impl List {
     pub fn add(&self, finding: Finding) {
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= KEPT {
-            return self.dropped.set(self.dropped.get() + 1);
+            return self.drop_some(finding.by, 1);
         }
         let key = |finding: &Finding| (finding.stream == Stream::Payload, finding.offset);
         // Most come in order.
@@ -89,8 +103,12 @@ impl List {
         kept.insert(at, finding);
     }
 
-    /// Forgets what was found in a part of a stream, before it is looked through again.
+    /// Forgets what was found in a part of a stream, before it is looked through again. Where those lie for which there was no room
+    /// nobody knows: they are forgotten with the whole stream.
     pub fn clear(&self, by: By, range: Range<u64>) {
+        if range == (0..u64::MAX) {
+            self.dropped.borrow_mut().retain(|other| other.0 != by);
+        }
         self.kept.borrow_mut().retain(|finding| finding.by != by || !range.contains(&finding.offset));
     }
 
@@ -98,7 +116,7 @@ impl List {
     pub(super) fn decoded(&self, findings: &mut decode::Findings, tree: &Tree) {
         let more = findings.total() - self.decoded.replace(findings.total());
         let drained: Vec<decode::Finding> = findings.drain().collect();
-        self.dropped.set(self.dropped.get() + more - drained.len() as u64);
+        self.drop_some(By::Decoding, more - drained.len() as u64);
         drained.into_iter().for_each(|finding| self.add(irregular(finding, By::Decoding, tree)));
     }
 
@@ -119,7 +137,7 @@ impl List {
 
     /// Takes over what the layout, or a check of it, found.
     pub(super) fn anomalies(&self, findings: &layout::Findings, by: By) {
-        self.dropped.set(self.dropped.get() + findings.total() - findings.kept().len() as u64);
+        self.drop_some(by, findings.total() - findings.kept().len() as u64);
         for finding in findings.kept() {
             let chunk = match finding.what {
                 Anomaly::DeadChunk { number, .. } => Some(number as u32),

@@ -102,6 +102,10 @@ impl Worker {
         self.host.spawn(Box::pin(async move {
             let mut given = Vec::new();
             let result = answer(&task, request, handles, &mut given).await;
+            let result = result.and_then(|reply| task.check().map(|()| reply));
+            if result.is_err() {
+                task.undo();
+            }
             worker.running.borrow_mut().remove(id);
             worker.host.tell(Tell::Reply { id, result }, given);
         }));
@@ -218,6 +222,10 @@ async fn answer(
         Request::Key(key) => Reply::Key(open::key(task, key).await?),
         Request::Close(id) => {
             worker.close(id)?;
+            Reply::Done
+        }
+        Request::Number(id) => {
+            worker.next_document.set(worker.next_document.get().max(id));
             Reply::Done
         }
         Request::Cancel(id) => {

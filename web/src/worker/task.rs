@@ -1,10 +1,10 @@
 //! A request that is being worked on: its progress, its end before time, and turns for others.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::{Worker, problem};
-use crate::protocol::{Problem, ProblemKind, Progress, Tell};
+use super::{Document, Worker, problem};
+use crate::protocol::{DocId, Problem, ProblemKind, Progress, Tell};
 
 /// Milliseconds that work goes on before others get their turn.
 const SLICE: f64 = 12.0;
@@ -17,6 +17,8 @@ pub struct Task {
     /// Number of the request; `None` for work that nobody waits for.
     id: Option<u32>,
     cancelled: Rc<Cell<bool>>,
+    /// Documents that it made.
+    made: RefCell<Vec<DocId>>,
     paused: Cell<f64>,
     reported: Cell<f64>,
 }
@@ -24,12 +26,25 @@ pub struct Task {
 impl Task {
     pub(super) fn new(worker: Rc<Worker>, id: Option<u32>, cancelled: Rc<Cell<bool>>) -> Self {
         let now = worker.host().now();
-        Self { worker, id, cancelled, paused: Cell::new(now), reported: Cell::new(now) }
+        let made = RefCell::default();
+        Self { worker, id, cancelled, made, paused: Cell::new(now), reported: Cell::new(now) }
     }
 
     /// The worker, and through it everything that is open.
     pub fn worker(&self) -> &Rc<Worker> {
         &self.worker
+    }
+
+    /// Makes a document, which is there only if the request comes to a good end.
+    pub fn add(&self, make: impl FnOnce(DocId) -> Document) -> Rc<Document> {
+        let document = self.worker.add(make);
+        self.made.borrow_mut().push(document.id());
+        document
+    }
+
+    /// Closes what it made: nobody will hear of it.
+    pub(super) fn undo(&self) {
+        self.made.take().into_iter().for_each(|id| _ = self.worker.close(id));
     }
 
     /// Whether the answer is still wanted.

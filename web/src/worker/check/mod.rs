@@ -1,6 +1,6 @@
 //! Looking for what only bytes tell: headers behind references, ghosts in padding, digests of chunks, goodbye tables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
@@ -30,6 +30,8 @@ pub struct State {
     tables: RefCell<Coverage>,
     /// What headers showed, for the report of the layout.
     found: RefCell<layout::Findings>,
+    /// What the last run of each check could not look at.
+    unreadable: Cell<[u64; 4]>,
 }
 
 impl State {
@@ -44,6 +46,7 @@ impl State {
         self.headers.take();
         self.digests.take();
         self.found.take();
+        self.unreadable.take();
     }
 }
 
@@ -78,7 +81,12 @@ pub fn states(document: &Document) -> Vec<CheckState> {
     let state = document;
     let one = |what, possible: bool, done: u64, total: u64| {
         let total = if possible { total } else { 0 };
-        CheckState { what, possible: possible && total > 0, done: done.min(total), total }
+        let found = match what {
+            CheckKind::Ghosts => state.layout.ghosts().0,
+            _ => state.findings.counted_by(By::Check(what)),
+        };
+        let unreadable = state.check.unreadable.get()[what as usize];
+        CheckState { what, possible: possible && total > 0, done: done.min(total), total, found, unreadable }
     };
     let files = map.as_ref().map_or(0, |map| map.files() as u64);
     let index = document.index().map_or(0, |index| index.size());
@@ -99,7 +107,6 @@ pub fn states(document: &Document) -> Vec<CheckState> {
 /// Runs a check.
 pub async fn check(task: &Task, document: &Rc<Document>, check: Check) -> Result<Checked, Problem> {
     document.whole_tree()?;
-    let size = document.stream(document.layout_stream()).map(|source| source.size());
     let range = match check.range {
         Some((start, end)) if start >= end => return Err(problem::request("The range is empty.")),
         Some((start, end)) => start..end,
@@ -112,33 +119,28 @@ pub async fn check(task: &Task, document: &Rc<Document>, check: Check) -> Result
         before: 0,
         checked: Checked { what: check.what, looked_at: 0, found: 0, unreadable: 0, problem: None },
     };
-    match check.what {
-        CheckKind::Tables => run.tables().await?,
+    let outcome = match check.what {
+        CheckKind::Tables => run.tables().await,
         _ if document.layout_stream() == Stream::Meta && check.what != CheckKind::Digests => {
             return Err(problem::request(
                 "Only payload streams have this: this archive holds its contents itself.",
             ));
         }
-        CheckKind::Headers => {
-            size?;
-            run.headers().await?;
-        }
-        CheckKind::Ghosts => {
-            size?;
-            run.ghosts().await?;
-        }
-        CheckKind::Digests => {
-            size?;
-            run.digests().await?;
-        }
-    }
-    let mut checked = run.checked.clone();
+        CheckKind::Headers => run.headers().await,
+        CheckKind::Ghosts => run.ghosts().await,
+        CheckKind::Digests => run.digests().await,
+    };
+    let mut checked = run.checked;
     if check.what != CheckKind::Ghosts {
         checked.found = document.findings.counted().saturating_sub(run.before);
     }
+    let mut unreadable = document.check.unreadable.get();
+    unreadable[check.what as usize] = checked.unreadable;
+    document.check.unreadable.set(unreadable);
+    // What was found before it ended early is known, too.
     document.touch();
     load::tell(task, document);
-    Ok(checked)
+    outcome.map(|()| checked)
 }
 
 struct Run<'a> {
@@ -153,9 +155,21 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// What is found now takes the place of what was found before.
-    fn clear(&mut self, by: By, range: Range<u64>) {
+    fn clear(&mut self, covered: &RefCell<Coverage>, by: By, range: Range<u64>) {
+        if range == (0..u64::MAX) {
+            covered.take();
+        }
         self.document.findings.clear(by, range);
         self.before = self.document.findings.counted();
+    }
+
+    /// Gives others their turn; gives up if the answer is not wanted any more, or the document is closed.
+    async fn breathe(&self) -> Result<(), Problem> {
+        self.task.breathe().await?;
+        if self.document.closed().get() {
+            return Err(problem::new(ProblemKind::Cancelled, "This is not open any more."));
+        }
+        Ok(())
     }
 
     /// Notes what cannot be read, and goes on; gives up if the answer is not wanted any more.
@@ -178,7 +192,7 @@ impl Run<'_> {
         let start = |position: &u32| map.payload(tree, *position).map_or(0, |payload| payload.start);
         let position = |offset: u64| map.order().partition_point(|id| start(id) < offset);
         let (mut at, end) = (position(self.range.start), position(self.range.end));
-        self.clear(BY, self.range.clone());
+        self.clear(&document.check.headers, BY, self.range.clone());
         let is_all = at == 0 && end == map.order().len();
         if is_all {
             document.check.found.take();
@@ -189,7 +203,7 @@ impl Run<'_> {
             }
         }
         while at < end {
-            self.task.breathe().await?;
+            self.breathe().await?;
             self.task.progress("checking headers", at as u64, Some(end as u64), false);
             let unit = source.unit(start(&map.order()[at]));
             let stop = unit.as_ref().map_or(end, |unit| position(unit.end).clamp(at + 1, end));
@@ -211,7 +225,7 @@ impl Run<'_> {
                 document.check.headers.borrow_mut().add(at as u64..positions.start as u64);
                 at = positions.start;
                 self.task.progress("checking headers", at as u64, Some(end as u64), false);
-                self.task.breathe().await?;
+                self.breathe().await?;
             }
             // Those whose headers lie outside of the stream are told by the layout.
             document.check.headers.borrow_mut().add(at as u64..stop as u64);
@@ -232,7 +246,7 @@ impl Run<'_> {
         let layout = parts.layout();
         let total = layout.totals().padding.total();
         for gap in layout.gaps(self.range.clone()) {
-            self.task.breathe().await?;
+            self.breathe().await?;
             let range = gap.range.clone();
             if document.layout.has_searched(range.start) {
                 continue;
@@ -265,7 +279,7 @@ impl Run<'_> {
                 "Without an index there are no digests to compare with.",
             ));
         };
-        self.clear(BY, self.range.clone());
+        self.clear(&document.check.digests, BY, self.range.clone());
         let first = index.find(self.range.start).unwrap_or(index.count());
         let end = index.chunks().partition_point(|chunk| chunk.end < self.range.end).saturating_add(1);
         let end = end.min(index.count());
@@ -273,7 +287,7 @@ impl Run<'_> {
         let mut sound: HashSet<(Digest, u64)> = HashSet::new();
         let total = Some(index.size());
         for number in first..end {
-            self.task.breathe().await?;
+            self.breathe().await?;
             let Some(extent) = index.extent(number) else { break };
             self.task.progress("checking digests", extent.start, total, true);
             let (digest, len) = (index.chunks()[number].digest, extent.end - extent.start);
@@ -317,7 +331,7 @@ impl Run<'_> {
         const BY: By = By::Check(CheckKind::Tables);
         let document = self.document.clone();
         let source = document.meta().clone();
-        self.clear(BY, 0..u64::MAX);
+        self.clear(&document.check.tables, BY, 0..u64::MAX);
         let size = source.size();
         let mut window = Window::new(source.clone(), SLICE);
         let (mut decoder, mut check) = (Decoder::new(), GoodbyeCheck::new());
@@ -360,7 +374,7 @@ impl Run<'_> {
             };
             self.take(&mut findings, BY);
             self.task.progress("checking tables", window.position(), Some(size), true);
-            self.task.breathe().await?;
+            self.breathe().await?;
         }
         self.end_of_tables(&mut findings, BY, size)
     }

@@ -1,6 +1,9 @@
+use std::rc::Rc;
+
 use super::Coverage;
-use crate::protocol::findings::{Check, CheckKind, Checked, Query, Rows, Severity};
+use crate::protocol::findings::{Check, CheckKind, CheckState, Checked, Query, Rows, Severity};
 use crate::protocol::{ProblemKind, Reply, Request, Stream, Tell};
+use crate::worker::paint::testing::{Random, ends, index, padded};
 use crate::worker::testing::{Bench, golden};
 
 const META: &str = "host/meta/2026-11-22T21:15:58Z";
@@ -208,6 +211,85 @@ fn a_check_is_taken_back_and_tells_how_far_it_is() {
     let id = bench.start(Request::Check(document.id(), check), Vec::new());
     let told = bench.run();
     assert!(told.iter().any(|(tell, _)| matches!(tell, Tell::Progress { id: of, .. } if *of == id)));
+}
+
+/// An archive with more references that lead to no header than findings can be listed.
+fn full_of_findings(bench: &Bench) -> u32 {
+    let (meta, mut payload) = padded(&mut Random(1), 40, 300);
+    payload[16..].fill(0);
+    bench.open(vec![("a.mpxar", meta), ("a.ppxar", payload)]).documents[0].id
+}
+
+fn state(bench: &Bench, document: u32, what: CheckKind) -> CheckState {
+    findings(bench, document).checks.into_iter().find(|state| state.what == what).unwrap()
+}
+
+/// Also those for which there is no room, when it is looked again and when an index arrives; what the check is said to have found goes with them.
+#[test]
+fn findings_are_counted_once() {
+    let bench = Bench::new();
+    let id = full_of_findings(&bench);
+    let before = findings(&bench, id).counted;
+    for _ in 0..3 {
+        assert_eq!(check(&bench, id, CheckKind::Headers).found, 12_001, "and the tail marker");
+        let rows = findings(&bench, id);
+        assert!(u64::from(rows.total) < rows.counted && rows.counted == before + 12_001);
+        assert_eq!(state(&bench, id, CheckKind::Headers).found, 12_001);
+    }
+    let document = bench.worker.document(id).unwrap();
+    let size = document.stream(Stream::Payload).unwrap().size();
+    document.set_index(Rc::new(index(&[size])));
+    let rows = findings(&bench, id);
+    assert_eq!(rows.counted, u64::from(rows.total), "{before} before");
+    let state = state(&bench, id, CheckKind::Headers);
+    assert_eq!((state.done, state.found, state.unreadable), (0, 0, 0));
+}
+
+/// An archive whose chunks all have other digests than its index says.
+fn full_of_bad_chunks(bench: &Bench) -> Request {
+    let id = full_of_findings(bench);
+    let document = bench.worker.document(id).unwrap();
+    let size = document.stream(Stream::Payload).unwrap().size();
+    document.set_index(Rc::new(index(&ends(&mut Random(1), size, 700))));
+    Request::Check(id, Check { what: CheckKind::Digests, range: None })
+}
+
+/// A check that is taken back has found what it has found, and says so.
+#[test]
+fn a_check_that_is_taken_back_tells_what_it_found() {
+    let bench = Bench::new();
+    let request = full_of_bad_chunks(&bench);
+    let Request::Check(id, _) = request else { unreachable!() };
+    // Also when all was looked at before.
+    for _ in 0..2 {
+        let asked = bench.start(request.clone(), Vec::new());
+        bench.start(Request::Cancel(asked), Vec::new());
+        let told = bench.run();
+        let said = told.iter().rev().find_map(|(tell, _)| match tell {
+            Tell::Document(document) => Some(document.findings),
+            _ => None,
+        });
+        let document = bench.worker.document(id).unwrap();
+        assert_eq!(said, Some(document.findings.counted()));
+        let state = state(&bench, id, CheckKind::Digests);
+        assert!(0 < state.done && state.done < state.total, "{state:?}");
+        assert!(0 < state.found && state.found == state.unreadable, "{state:?}");
+        bench.ask(request.clone()).unwrap();
+    }
+}
+
+#[test]
+fn a_check_ends_when_its_document_is_closed() {
+    let bench = Bench::new();
+    let request = full_of_bad_chunks(&bench);
+    let Request::Check(id, _) = request else { unreachable!() };
+    let asked = bench.start(request, Vec::new());
+    bench.start(Request::Close(id), Vec::new());
+    let answer = bench.run().into_iter().find_map(|(tell, _)| match tell {
+        Tell::Reply { id, result } if id == asked => Some(result),
+        _ => None,
+    });
+    assert_eq!(answer.unwrap().unwrap_err().kind, ProblemKind::Cancelled);
 }
 
 #[test]

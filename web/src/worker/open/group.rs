@@ -354,7 +354,7 @@ async fn decode(task: &Task, frame: Frame<'_>) -> Result<Vec<u8>, Problem> {
 
 fn make(task: &Task, thing: Thing, kind: Kind) -> Rc<Document> {
     let Thing { name, source, origin, facts, findings, .. } = thing;
-    let document = task.worker().add(|id| {
+    let document = task.add(|id| {
         let mut document = Document::new(id, name, kind, source);
         document.origin = origin;
         document

@@ -38,16 +38,14 @@ const RANGES: u32 = 2000;
 #[derive(Default)]
 pub struct State {
     colours: RefCell<Option<(Key, Rc<Colours>)>>,
-    /// What directories hold, and in which tree, by where that is in memory.
-    totals: RefCell<Option<(usize, Rc<DirectoryTotals>)>>,
+    /// What directories hold.
+    totals: RefCell<Option<Rc<DirectoryTotals>>>,
 }
 
 /// What a colouring was made of.
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
     colouring: Colouring,
-    /// The layout, by where it is in memory; it is held as long as this.
-    map: usize,
     /// The older snapshots that ages come from.
     older: Vec<DocId>,
 }
@@ -55,18 +53,19 @@ struct Key {
 impl State {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        let totals = self.totals.borrow().as_ref().map_or(0, |(_, totals)| totals.memory());
+        let totals = self.totals.borrow().as_ref().map_or(0, |totals| totals.memory());
         totals + self.colours.borrow().as_ref().map_or(0, |(_, colours)| colours.memory())
     }
 
     fn totals(&self, parts: &LayoutParts) -> Rc<DirectoryTotals> {
-        let key = Rc::as_ptr(&parts.tree).addr();
-        if let Some((_, totals)) = self.totals.borrow().as_ref().filter(|(kept, _)| *kept == key) {
-            return totals.clone();
-        }
-        let totals = Rc::new(DirectoryTotals::new(&parts.tree));
-        *self.totals.borrow_mut() = Some((key, totals.clone()));
-        totals
+        let mut totals = self.totals.borrow_mut();
+        totals.get_or_insert_with(|| Rc::new(DirectoryTotals::new(&parts.tree))).clone()
+    }
+
+    /// Streams or index changed.
+    pub fn forget(&self) {
+        self.colours.take();
+        self.totals.take();
     }
 }
 
@@ -75,7 +74,7 @@ fn colours(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result
     let (parts, table) = (document.parts()?, document.table()?);
     let past = if colouring == Colouring::Age { chunks::past(task, document) } else { None };
     let older = past.as_ref().map_or_else(Vec::new, |past| past.older.clone());
-    let key = Key { colouring, map: Rc::as_ptr(&parts.map).addr(), older };
+    let key = Key { colouring, older };
     if let Some((kept, colours)) = &*document.paint.colours.borrow()
         && *kept == key
     {
