@@ -1,5 +1,6 @@
 //! What an ARCHIVE argument names: a file, standard input, or an archive of a snapshot; and snapshots with their keys.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,7 +45,11 @@ fn open_with_reader(
     key: &OpenArgs,
     needs: Needs,
 ) -> anyhow::Result<Single> {
-    let is_file = || argument.symlink_metadata().is_ok();
+    // What nobody may look at is told as that, not as something that is not there.
+    let is_file = || match argument.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
     let Some(names) = argument.to_str().and_then(split_archive).filter(|_| !is_file()) else {
         let opened = Opened::file(argument, payload_input)
             .map_err(|error| if is_file() { error } else { with_hint(argument, error) })?;

@@ -127,11 +127,12 @@ impl<'a> Shared<'a> {
     pub fn advise(&self) {
         let [node, directory] = self.in_the_way.each_ref().map(|flag| flag.load(Ordering::Relaxed));
         if node {
-            self.report.line("note: what existed is as it was; --overwrite replaces it");
+            self.report
+                .line("note: what existed is as it was; --overwrite replaces it, unless it is a directory");
         }
         if directory {
             self.report.line(
-                "note: directories that existed were left out with all below; --allow-existing-dirs takes them",
+                "note: directories whose place was taken were left out with all below; --allow-existing-dirs takes those that are directories",
             );
         }
     }

@@ -43,7 +43,7 @@ fn a_wrong_payload_file_destroys_nothing() {
 
 #[test]
 fn what_to_do_about_what_is_in_the_way_is_said_once() {
-    let (replace, enter) = ("--overwrite replaces it", "--allow-existing-dirs takes them");
+    let (replace, enter) = ("--overwrite replaces it", "--allow-existing-dirs takes those");
     let scratch = Scratch::new();
     let (path, out) = (scratch.join("a.pxar"), scratch.join("out"));
     super::create::plant(
