@@ -25,6 +25,8 @@ const BUFFER: usize = 256 << 10;
 /// Files that no backup has replaced for so long belong to something that is not backed up any more.
 const FORGOTTEN: Duration = Duration::from_secs(180 * 24 * 3600);
 const SUFFIX: &str = "state";
+/// What is being written ends in this; so does what a crash has left of it.
+const UNFINISHED: &str = "new";
 
 /// How state is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,9 +110,10 @@ impl States {
     /// Removes files of what is not backed up any more.
     pub fn tidy(&self) {
         let Ok(entries) = fs::read_dir(&self.directory) else { return };
-        for entry in
-            entries.flatten().filter(|entry| entry.path().extension().is_some_and(|ext| ext == SUFFIX))
-        {
+        let is_ours = |path: PathBuf| {
+            path.extension().is_some_and(|extension| extension == SUFFIX || extension == UNFINISHED)
+        };
+        for entry in entries.flatten().filter(|entry| is_ours(entry.path())) {
             let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
             if age.is_some_and(|age| age > FORGOTTEN) {
                 // Whoever was faster, or does not let us: that is all the same.
@@ -192,7 +195,7 @@ impl Place {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         let salt = now ^ u64::from(std::process::id()) << 40;
-        let temporary = self.path.with_extension(format!("{salt:016x}.new"));
+        let temporary = self.path.with_extension(format!("{salt:016x}.{UNFINISHED}"));
         let file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
         let mut buffer = Vec::with_capacity(BUFFER + (64 << 10));
         buffer.resize(Header::SIZE, 0);

@@ -140,7 +140,8 @@ fn strict_stops_at_the_first_error() {
     let run = pxkit!["extract", &path, &out, "--strict", "--threads", "1"].fails(2, &["/dir"]);
     assert_eq!(run.err.lines().count(), 1, "{}", run.err);
     assert!(!out.join("link").exists());
-    let run = pxkit!["extract", &path, &out].fails(1, &["error: \"/dir\"", "note: directories whose place was taken"]);
+    let run = pxkit!["extract", &path, &out]
+        .fails(1, &["error: \"/dir\"", "note: directories whose place was taken"]);
     assert_eq!(run.err.lines().count(), 2, "{}", run.err);
     assert!(out.join("link").is_symlink());
 }

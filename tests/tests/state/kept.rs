@@ -103,6 +103,30 @@ fn what_nobody_touched_is_not_encoded_again() {
     assert_eq!(injected, [0, 0], "{}", again.json);
 }
 
+#[test]
+fn what_is_forgotten_goes() {
+    if !needs_root_and_ext4("state: what_is_forgotten_goes") {
+        return;
+    }
+    let mut world = world();
+    let (old, recent) = (Duration::from_secs(200 * 24 * 3600), Duration::from_secs(100 * 24 * 3600));
+    let files = [
+        ("a.state", old, false),
+        ("a.0123.new", old, false),
+        ("a.txt", old, true),
+        ("b.state", recent, true),
+        ("b.4.new", recent, true),
+    ];
+    for (name, age, _) in files {
+        let file = File::create(world.states.path().join(name)).expect("a file");
+        file.set_modified(SystemTime::now() - age).expect("set");
+    }
+    world.backup();
+    for (name, _, stays) in files {
+        assert_eq!(world.states.path().join(name).exists(), stays, "{name}");
+    }
+}
+
 /// Writing to a terminal sets the time of its node and leaves that of the last change.
 #[test]
 fn terminals_that_were_written_to_are_encoded() {
