@@ -1,12 +1,14 @@
 //! Arguments, commands, exit status.
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use pxkit::cli::{Cli, Command};
-use pxkit::report::{Interrupted, Outcome, check_signals};
+use pxkit::report::{Interrupted, Outcome, Usage, check_signals};
 use pxkit::{cmd, report};
 
 /// Wrong usage, as `sysexits.h` has it; 2 would be taken for a failure.
@@ -16,7 +18,7 @@ const USAGE: u8 = 64;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments()) {
         Ok(cli) => cli,
         Err(error) => {
             // Printing may fail only where nobody reads it.
@@ -76,6 +78,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// The arguments; `pxkit help COMMAND` is `pxkit COMMAND --help`.
+fn arguments() -> Vec<OsString> {
+    let mut all: Vec<_> = env::args_os().collect();
+    if all.get(1).is_some_and(|word| word == "help") {
+        all.remove(1);
+        all.push("--help".into());
+    }
+    all
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
     // Whatever failed after a signal asked for the end: that is why.
     if let Err(Interrupted(signal)) = check_signals() {
@@ -84,7 +96,8 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     let style = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
     let _ = writeln!(anstream::stderr(), "{style}error{style:#}: {error:#}");
     let _ = io::stderr().flush();
-    ExitCode::from(FAILED)
+    let is_usage = error.chain().any(|cause| cause.is::<Usage>());
+    ExitCode::from(if is_usage { USAGE } else { FAILED })
 }
 
 /// Whether standard output may be something else than text.

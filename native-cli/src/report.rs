@@ -38,6 +38,18 @@ impl Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// The command line is wrong in a way that its parser does not see.
+#[derive(Clone, Debug)]
+pub struct Usage(pub String);
+
+impl Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// The signal that asked the program to end, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 /// Signals are watched.

@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use anyhow::anyhow;
 use pxkit_core::decode::Entry;
 use pxkit_core::format::Kind;
 use pxkit_core::pattern::{MatchType, Pattern, decide};
+
+use crate::report::Usage;
 
 /// Follows a walk through an archive and says for each entry whether it is selected (specification 9.4).
 #[derive(Debug)]
@@ -15,17 +16,23 @@ pub struct Selection {
     /// The state of each open directory.
     levels: Vec<bool>,
     path: Vec<u8>,
+    has_matches: bool,
 }
 
 impl Selection {
     /// Selects what matches; everything if there are no patterns.
     pub const fn new(patterns: Vec<Pattern>) -> Self {
-        Self { patterns, levels: Vec::new(), path: Vec::new() }
+        Self { patterns, levels: Vec::new(), path: Vec::new(), has_matches: false }
     }
 
     /// Whether there is anything to select by.
     pub const fn is_all(&self) -> bool {
         self.patterns.is_empty()
+    }
+
+    /// Whether anything was selected so far.
+    pub const fn has_matches(&self) -> bool {
+        self.has_matches
     }
 
     /// Enters the directories above the first entry, none of which is selected.
@@ -52,6 +59,7 @@ impl Selection {
         if entry.kind == Kind::Directory {
             self.levels.push(selected);
         }
+        self.has_matches |= selected;
         selected
     }
 
@@ -107,7 +115,7 @@ impl Term {
             return Ok(Self { takes_back, what: What::Text(bytes.to_vec()) });
         }
         let pattern = Pattern::parse(text.as_bytes(), MatchType::Include)
-            .map_err(|error| anyhow!("the pattern {} is malformed: {error}", text.display()))?;
+            .map_err(|error| Usage(format!("the pattern {} is malformed: {error}", text.display())))?;
         Ok(Self { takes_back, what: What::Pattern(pattern) })
     }
 

@@ -49,6 +49,11 @@ pub fn quoted(path: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// A number of things: `1 group`, `2 groups`.
+pub fn counted(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The ten characters of type and permissions, without the marks for ACLs and attributes.
 pub fn mode_string(kind: Kind, stat: &Stat) -> [u8; 10] {
     let mut text = *b"----------";

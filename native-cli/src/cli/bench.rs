@@ -77,7 +77,7 @@ pub struct BenchRun {
     /// As of `backup`
     #[arg(long, value_name = "ORDER")]
     pub order: Option<String>,
-    /// Make the stores of the modes in this directory and leave them there [default: in the set, removed at the end]
+    /// Make the stores of the modes in this directory and leave them there [default: in the set, removed at the end; needed for a directory that is no set]
     #[arg(long, value_name = "DIR")]
     pub repository: Option<PathBuf>,
     /// How often to do everything; figures are medians

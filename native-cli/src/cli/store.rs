@@ -162,7 +162,7 @@ pub struct Protect {
 /// `pxkit notes`
 #[derive(Debug, Args)]
 pub struct Notes {
-    /// The snapshot or group
+    /// The snapshot (TYPE/ID/TIME or TYPE/ID/latest) or group
     pub what: String,
     /// The new notes; none if empty [default: print those that are there]
     pub text: Option<String>,

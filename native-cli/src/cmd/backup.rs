@@ -27,7 +27,7 @@ use crate::crypt::{self, Crypt, Resolved};
 use crate::linux::{ReadOptions, raise_open_files};
 use crate::pace;
 use crate::remote::Lost;
-use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::report::{Outcome, Report, Usage, check_signals, watch_signals};
 use crate::store::{self, Group, NewSnapshot, Repository, SnapshotId, locate};
 use crate::walk::{self, open_source};
 
@@ -44,7 +44,7 @@ pub fn run(args: &Backup) -> anyhow::Result<Outcome> {
     let specs = &args.sources;
     for (at, spec) in specs.iter().enumerate() {
         let is_twice = specs[..at].iter().any(|other| other.name() == spec.name());
-        ensure!(!is_twice, "the archive {} is named twice", spec.name());
+        ensure!(!is_twice, Usage(format!("the archive {} is named twice", spec.name())));
     }
     let Resolved { crypt, lines } = crypt::resolve(&args.crypt)?;
     let options = options(args, crypt)?;
@@ -288,7 +288,10 @@ impl<'a> Attempts<'a> {
             None => host.nodename().to_string_lossy().into_owned(),
         };
         let group =
-            Group::new(self.args.backup_type.into(), &id).context("name the backup with --backup-id")?;
+            Group::new(self.args.backup_type.into(), &id).map_err(|error| match self.args.backup_id {
+                Some(_) => Usage(format!("--backup-id: {error}")).into(),
+                None => anyhow::Error::new(error).context("name the backup with --backup-id"),
+            })?;
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         self.last = self.args.backup_time.unwrap_or_else(|| now().max(self.last + 1));
         Ok(SnapshotId { group, time: self.last })

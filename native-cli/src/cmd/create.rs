@@ -16,7 +16,7 @@ use super::{features, patterns};
 use crate::cli::Create;
 use crate::linux::raise_open_files;
 use crate::output::{Output, is_same_place};
-use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::report::{Outcome, Report, Usage, check_signals, watch_signals};
 use crate::text::quoted;
 use crate::walk::{self, Content, FileReader, Options, Step, Walk, open_source};
 
@@ -30,7 +30,15 @@ const EXCLUDE_CLI: &[u8] = b".pxarexclude-cli";
 pub fn run(args: &Create) -> anyhow::Result<Outcome> {
     raise_open_files();
     if args.talk.json && args.archive == Path::new("-") {
-        bail!("--json writes to standard output, where the archive goes");
+        bail!(Usage("--json writes to standard output, where the archive goes".into()));
+    }
+    if args.payload_output.is_none() && args.archive.extension().is_some_and(|extension| extension == "mpxar")
+    {
+        bail!(Usage(format!(
+            "{} is a name for the metadata of a split archive: name the file of its contents with --payload-output, or the \
+            archive .pxar",
+            args.archive.display()
+        )));
     }
     if args.archive == Path::new("-") && io::stdout().is_terminal() {
         bail!("standard output is a terminal, which no archive should go to; redirect it or name a file");

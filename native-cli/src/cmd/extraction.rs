@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use pxkit_core::access::{ReadNode, Resolve, Resolved};
 use pxkit_core::decode::{Content, Event};
 use pxkit_core::format::{Features, Kind};
@@ -23,7 +23,7 @@ use crate::export::Exporter;
 use crate::input::{EntryReader, Opened, Payload, RandomAccess, Stream};
 use crate::linux::raise_open_files;
 use crate::output::Output;
-use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::report::{Outcome, Report, Usage, check_signals, watch_signals};
 use crate::restore::{Extractor, Options, Parent, Receiver, Sources};
 use crate::select::Selection;
 use crate::source::ByteSource;
@@ -59,6 +59,9 @@ impl Extraction<'_> {
     /// Those of [`Extraction::run`]. Of a stream nothing stays but what was written to standard output.
     pub fn run_as(self, format: Option<StreamFormat>) -> anyhow::Result<Outcome> {
         let Self { opened, target, patterns, how } = self;
+        if how.talk.json && format.is_some() && target == Path::new("-") {
+            bail!(Usage("--json writes to standard output, where the stream goes".into()));
+        }
         raise_open_files();
         let Opened { name, stream, payload, payload_hint } = opened.archive()?;
         let patterns = all_patterns(patterns, how.files_from.as_deref())?;
@@ -101,8 +104,7 @@ impl Extraction<'_> {
             .with_context(what)?;
         }
         let outcome = report.finish();
-        // Nothing comes after a stream.
-        if how.talk.json && !(format.is_some() && target == Path::new("-")) {
+        if how.talk.json {
             let (entries, contents) = (report.entries(), report.bytes());
             let (warnings, seconds) = (report.warnings(), report.elapsed().as_secs_f64());
             let summary = json!({
@@ -111,7 +113,7 @@ impl Extraction<'_> {
                 "warnings": warnings,
                 "seconds": seconds,
             });
-            writeln!(io::stdout(), "{summary}")?;
+            writeln!(io::stdout(), "{summary}").context("cannot write to standard output")?;
         }
         Ok(outcome)
     }
@@ -181,7 +183,9 @@ fn all_patterns(given: &[OsString], file: Option<&Path>) -> anyhow::Result<Vec<P
         let lines: Vec<OsString> = lines.map(|line| OsString::from_vec(line.to_vec())).collect();
         // Everything would be extracted, which a list that came out empty by mistake does not mean.
         ensure!(!lines.is_empty(), "{} holds no patterns", path.display());
-        all = patterns(&lines, MatchType::Include)?;
+        // The command line is not what is wrong.
+        all =
+            patterns(&lines, MatchType::Include).map_err(|error| anyhow!("{}: {error:#}", path.display()))?;
     }
     all.extend(patterns(given, MatchType::Include)?);
     Ok(all)
@@ -245,7 +249,7 @@ impl Run<'_> {
         if extractor.is_ended() {
             return Ok(());
         }
-        if !selection.is_all() && self.report.entries() == 0 {
+        if !selection.is_all() && !selection.has_matches() {
             self.report.warn("no entry matches the patterns");
         }
         let trailing = reader.trailing_bytes();

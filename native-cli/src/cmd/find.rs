@@ -10,7 +10,7 @@ use pxkit_core::format::{Kind, mode};
 use super::argument::{self, Needs, Single};
 use crate::cli::Find;
 use crate::input::{EntryReader, Opened};
-use crate::report::{Outcome, Report, check_signals, is_broken_pipe};
+use crate::report::{Outcome, Report, Usage, check_signals, is_broken_pipe};
 use crate::select::Search;
 use crate::text::Lines;
 
@@ -22,9 +22,9 @@ const TYPES: &str = "fdlhbcps";
 /// # Errors
 /// A pattern or type is malformed; the archive cannot be read or is damaged.
 pub fn run(args: &Find) -> anyhow::Result<Outcome> {
-    let types = args.types.as_deref().unwrap_or(TYPES).replace(',', "");
-    if let Some(unknown) = types.chars().find(|&letter| !TYPES.contains(letter)) {
-        bail!("there is no type {unknown:?}; the letters are {TYPES}");
+    let types = args.types.clone().unwrap_or_else(|| TYPES.to_owned());
+    if let Some(unknown) = types.chars().find(|&letter| letter != ',' && !TYPES.contains(letter)) {
+        bail!(Usage(format!("there is no type {unknown:?}; the letters are {TYPES}")));
     }
     let search = Search::new(args.patterns.iter().map(OsString::as_os_str))?;
     let archives = argument::open_all(&args.source, None, &args.repository, &args.open, Needs::Metadata)?;

@@ -42,11 +42,11 @@ pub mod version;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use anyhow::anyhow;
 use pxkit_core::format::Features;
 use pxkit_core::pattern::{MatchType, Pattern};
 
 use crate::cli::LeaveOut;
+use crate::report::Usage;
 
 /// The features that are read or restored, when these are left out.
 fn features(leave_out: &LeaveOut) -> Features {
@@ -73,7 +73,7 @@ fn patterns<'a>(
 ) -> anyhow::Result<Vec<Pattern>> {
     let parse = |text: &OsString| {
         Pattern::parse(text.as_bytes(), default)
-            .map_err(|error| anyhow!("the pattern {} is malformed: {error}", text.display()))
+            .map_err(|error| Usage(format!("the pattern {} is malformed: {error}", text.display())).into())
     };
     texts.into_iter().map(parse).collect()
 }

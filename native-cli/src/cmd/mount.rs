@@ -43,8 +43,10 @@ pub fn run(args: &Mount) -> anyhow::Result<Outcome> {
             }
         }
         let (source, mountpoint) = (args.source.display(), args.mountpoint.display());
+        let word = args.mountpoint.to_string_lossy();
+        let word = shlex::try_quote(&word).unwrap_or_default();
         Report::new(true).line(format_args!(
-            "mounted {source} on {mountpoint}; what goes wrong is told in {}; `pxkit umount {mountpoint}` ends it",
+            "mounted {source} on {mountpoint}; what goes wrong is told in {}; `pxkit umount {word}` ends it",
             path.display()
         ));
         return Ok(Outcome::Complete);

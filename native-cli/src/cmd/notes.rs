@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::cli::Notes;
 use crate::report::Outcome;
-use crate::store::{Group, SnapshotId, locate};
+use crate::store::{Group, SnapshotName, locate};
 
 /// Shows or changes notes.
 ///
@@ -15,7 +15,8 @@ use crate::store::{Group, SnapshotId, locate};
 pub fn run(args: &Notes) -> anyhow::Result<Outcome> {
     let store = locate::open(&args.repository)?;
     let namespace = &args.repository.ns;
-    let notes = if let Ok(id) = args.what.parse::<SnapshotId>() {
+    let notes = if let Ok(name) = args.what.parse::<SnapshotName>() {
+        let id = name.resolve(&*store, namespace)?;
         match &args.text {
             Some(text) => return store.set_notes(namespace, &id, text).map(|()| Outcome::Complete),
             None => store.notes(namespace, &id)?,

@@ -13,7 +13,7 @@ use crate::cli::{Restore, StreamFormat};
 use crate::crypt::{WithoutKey, master};
 use crate::input::Opened;
 use crate::output::Output;
-use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::report::{Outcome, Report, Usage, check_signals, watch_signals};
 use crate::source::{ByteSource, ChunkReader, ChunkedArchive};
 use crate::store::{ArchiveName, Snapshot};
 
@@ -39,6 +39,9 @@ pub fn restore(snapshot: impl Into<Snapshot>, args: &Restore) -> anyhow::Result<
     let snapshot = snapshot.into();
     let name = ArchiveName::find(snapshot.manifest(), &args.archive)?;
     let to_stdout = args.target == Path::new("-");
+    if to_stdout && args.how.talk.json {
+        bail!(Usage(format!("--json writes to standard output, where {} goes", args.archive)));
+    }
     let is_archive = matches!(name, ArchiveName::Unified(_) | ArchiveName::Split { .. });
     let has_patterns = !args.patterns.is_empty() || args.how.files_from.is_some();
     // Entries of an archive, not its bytes.
@@ -70,7 +73,7 @@ pub fn restore(snapshot: impl Into<Snapshot>, args: &Restore) -> anyhow::Result<
             write(args, |out| copy(&source, &report, out))
                 .with_context(|| format!("cannot restore {name}"))?;
             let outcome = report.finish();
-            if args.how.talk.json && !to_stdout {
+            if args.how.talk.json {
                 let seconds = report.elapsed().as_secs_f64();
                 writeln!(io::stdout(), "{}", json!({ "contents": report.bytes(), "seconds": seconds }))?;
             }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::cli::Run;
 use crate::job::{self, Config, Job, Talk};
-use crate::report::{Outcome, Report, check_signals, watch_signals};
+use crate::report::{Outcome, Report, Usage, check_signals, watch_signals};
 
 /// Runs jobs. One that fails does not keep the others from running.
 ///
@@ -63,7 +63,7 @@ fn select<'a>(config: &'a Config, names: &[String]) -> anyhow::Result<Vec<&'a Jo
     };
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
-            bail!("the job {name} is named twice");
+            bail!(Usage(format!("the job {name} is named twice")));
         }
     }
     names.iter().map(find).collect()

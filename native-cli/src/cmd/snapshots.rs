@@ -32,7 +32,7 @@ fn print(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()> {
     let row = |info: &SnapshotInfo| {
         let size = match info.size {
             Some(size) => HumanBytes(size).to_string(),
-            None if info.finished => "damaged".to_owned(),
+            None if is_damaged(info) => "damaged".to_owned(),
             None => "unfinished".to_owned(),
         };
         let files: Vec<_> = info.listed().map(|(name, _)| name).collect();
@@ -48,6 +48,11 @@ fn print(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()> {
     table::print(["snapshot", "size", "protected", "verified", "files"], &rows, &[1], out)
 }
 
+/// Whether its manifest cannot be read.
+const fn is_damaged(info: &SnapshotInfo) -> bool {
+    info.finished && info.size.is_none()
+}
+
 fn print_json(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()> {
     for info in infos {
         let file = |(name, file): (&str, Listed)| json!({ "name": name, "size": file.size, "crypt_mode": file.crypt_mode.word() });
@@ -55,6 +60,7 @@ fn print_json(infos: &[SnapshotInfo], out: &mut impl io::Write) -> io::Result<()
             "snapshot": info.id.to_string(),
             "time": info.id.time,
             "finished": info.finished,
+            "damaged": is_damaged(info),
             "size": info.size,
             "files": info.size.map(|_| info.listed().map(file).collect::<Vec<_>>()),
             "protected": info.protected,

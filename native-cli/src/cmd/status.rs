@@ -10,6 +10,7 @@ use crate::cli::Status;
 use crate::report::Outcome;
 use crate::store::Space;
 use crate::store::locate::{self, Located};
+use crate::text::counted;
 
 /// Shows the state of a repository.
 ///
@@ -18,7 +19,7 @@ use crate::store::locate::{self, Located};
 pub fn run(args: &Status) -> anyhow::Result<Outcome> {
     let store = locate::open(&args.repository)?;
     let Space { total, free } = store.space()?;
-    let (mut namespaces, mut groups, mut snapshots, mut unfinished) = (0_u64, 0, 0_u64, 0_u64);
+    let (mut namespaces, mut groups, mut snapshots, mut unfinished) = (0, 0, 0_u64, 0_u64);
     for namespace in store.namespaces(&args.repository.ns)? {
         namespaces += 1;
         groups += store.groups(&namespace)?.len();
@@ -47,7 +48,12 @@ pub fn run(args: &Status) -> anyhow::Result<Outcome> {
         writeln!(out, "Datastore: {}", store.name())?;
         writeln!(out, "Free space: {} of {}", HumanBytes(free), HumanBytes(total))?;
         let rest = if unfinished > 0 { format!(", {unfinished} unfinished") } else { String::new() };
-        writeln!(out, "Snapshots: {snapshots} in {groups} groups of {namespaces} namespaces{rest}")?;
+        writeln!(
+            out,
+            "Snapshots: {snapshots} in {} of {}{rest}",
+            counted(groups, "group"),
+            counted(namespaces, "namespace")
+        )?;
         if let Some((chunks, bytes)) = garbage.chunks {
             writeln!(out, "Chunks: {chunks}, {}", HumanBytes(bytes))?;
         }

@@ -78,10 +78,12 @@ fn here(store: &Located, args: &Verify) -> anyhow::Result<Outcome> {
     }
     if failed > 0 {
         let aside = match store {
-            Located::Directory(_) => format!("; {} damaged chunks were set aside", verification.set_aside()),
-            Located::Server(_) => String::new(),
+            Located::Directory(_) if verification.set_aside() > 0 => {
+                format!("; {} damaged chunks were set aside", verification.set_aside())
+            }
+            _ => String::new(),
         };
-        bail!("{failed} of {} snapshots are damaged{aside}", snapshots.len());
+        bail!("{failed} of {} snapshots failed{aside}", snapshots.len());
     }
     Ok(outcome)
 }

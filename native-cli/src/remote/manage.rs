@@ -256,7 +256,9 @@ impl Repository for Remote {
                 bail!("{snapshot} is protected: `pxkit unprotect {snapshot}` allows to remove it")
             }
             Err(error) if says(&error, "unable to acquire snapshot lock") => {
-                bail!("{snapshot} is in use: a backup, a restore or a verification holds it; try again later")
+                bail!(
+                    "{snapshot} is in use: a backup, a restore, a verification or a mount holds it; try again later"
+                )
             }
             result => result
                 .map(drop)

@@ -424,11 +424,13 @@ impl<'s, 'a> Extractor<'s, 'a> {
         let node = access.run(ReadNode::new(&access.archive, first_name));
         self.archive = Some(access.archive);
         let node = node.context("cannot read the file that it is a hard link to")?;
-        let contents = match node.content {
-            NodeContent::Inline { offset, size } => Contents::Inline { offset, size },
-            NodeContent::Reference(reference) => Contents::Payload(reference),
+        let (contents, size) = match node.content {
+            NodeContent::Inline { offset, size } => (Contents::Inline { offset, size }, size),
+            NodeContent::Reference(reference) => (Contents::Payload(reference), reference.size),
             _ => bail!("it is a hard link to something that is not a file"),
         };
+        // The link was counted as one, which has none.
+        self.shared.report.count_bytes(size);
         self.stand_ins.insert(first_name, entry.path.to_vec());
         let (dir, stat, attributes) = (dir.clone(), node.stat, node.attributes);
         self.push(FileJob { dir, name, stat, attributes, contents });

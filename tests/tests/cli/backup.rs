@@ -60,11 +60,11 @@ fn wrong_words_are_usage_and_wrong_places_failures() {
     {
         pxkit!["backup", &good, option, "--repository", &store].exits(64);
     }
-    pxkit!["backup", &good, &good, "--repository", &store].fails(2, &["named twice"]);
+    pxkit!["backup", &good, &good, "--repository", &store].fails(64, &["named twice"]);
     pxkit!["backup", "root.pxar:/nowhere", "--repository", &store].fails(2, &["/nowhere"]);
     pxkit!["backup", &good, "--reuse=threshold", "--cuts=files", "--repository", &store]
         .fails(2, &["--cuts=reference"]);
-    pxkit!["backup", &good, "--backup-id=a/b", "--repository", &store].fails(2, &["backup id"]);
+    pxkit!["backup", &good, "--backup-id=a/b", "--repository", &store].fails(64, &["--backup-id", "a/b"]);
     assert!(!store.exists());
 }
 

@@ -123,7 +123,9 @@ fn patterns_of_the_command_line() {
     let left = archived(&source, &["--skip-lost-and-found"]);
     assert!(!left.contains(&"lost+found".into()) && left.contains(&".pxarexclude-cli".into()));
     let run = pxkit!["create", "/nowhere/a.pxar", &source, "--exclude", "a[b"];
-    run.fails(2, &["a[b"]);
+    run.fails(64, &["a[b"]);
+    let run = pxkit!["create", "/nowhere/a.mpxar", &source];
+    run.fails(64, &["metadata of a split archive", "--payload-output"]);
 }
 
 #[test]

@@ -40,6 +40,13 @@ fn options(command: &[String]) -> BTreeSet<String> {
 }
 
 #[test]
+fn help_is_where_it_is_looked_for() {
+    let help = pxkit!["help", "backup"].succeeds();
+    assert_eq!(help.text(), pxkit!["backup", "--help"].succeeds().text());
+    assert_eq!(pxkit!["help"].succeeds().text(), pxkit!["--help"].succeeds().text());
+}
+
+#[test]
 fn completions_know_every_option() {
     let commands = commands();
     let all: BTreeSet<_> = commands.iter().flat_map(|command| options(command)).collect();

@@ -47,7 +47,7 @@ fn patterns_select_with_what_is_below() {
         let run = run(patterns).fails(1, &["warning: no entry matches the patterns"]);
         assert_eq!(run.text(), "");
     }
-    pxkit!["list", &kinds, "a[b"].fails(2, &["a[b", "malformed"]);
+    pxkit!["list", &kinds, "a[b"].fails(64, &["a[b", "malformed"]);
 }
 
 #[test]

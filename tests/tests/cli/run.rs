@@ -119,7 +119,7 @@ fn a_job_that_fails_is_one_line_and_the_others_run() {
     let run = place.run(&["broken", "--verbose"]).exits(2);
     assert!(run.err.starts_with("error: cannot open the directory"), "{}", run.err);
     place.run(&["weekly"]).fails(2, &["there is no [job.weekly], but: broken, daily"]);
-    place.run(&["daily", "daily"]).fails(2, &["named twice"]);
+    place.run(&["daily", "daily"]).fails(64, &["named twice"]);
 }
 
 #[test]

@@ -134,7 +134,10 @@ fn files_from() {
     let run = pxkit!["extract", &sample.unified, sample.scratch.join("out"), "--files-from", "/nowhere"];
     run.fails(2, &["/nowhere"]);
     let run = pxkit!["extract", &sample.unified, sample.scratch.join("out"), "--pattern", "a[b"];
-    run.fails(2, &["a[b"]);
+    run.fails(64, &["a[b"]);
+    fs::write(list, "a[b\n").unwrap();
+    let run = pxkit!["extract", &sample.unified, sample.scratch.join("out"), "--files-from", list];
+    run.fails(2, &["a[b", list]);
     assert!(!sample.scratch.join("out").exists());
 }
 

@@ -43,11 +43,14 @@ fn snapshots_are_listed() {
     store.run(&["notes", FIRST, "my notes"]).succeeds();
     let lines = store.run(&["snapshots", "host/a", "--json"]).succeeds().json();
     let expected = json!({
-        "snapshot": FIRST, "time": 1, "finished": true, "size": 3, "protected": true, "verified": null, "notes": "my notes",
+        "snapshot": FIRST, "time": 1, "finished": true, "damaged": false, "size": 3, "protected": true, "verified": null, "notes": "my notes",
         "files": [{ "name": "x.pxar.didx", "size": 3, "crypt_mode": "none" }], "owner": "root@pam", "key": null,
     });
     assert_eq!((lines.len(), &lines[0]), (3, &expected));
     assert_eq!((&lines[2]["finished"], &lines[2]["size"]), (&json!(false), &json!(null)));
+    fs::write(store.path(&snapshot(1)).join("index.json.blob"), "rubbish").expect("damaged");
+    let first = &store.run(&["snapshots", "host/a", "--json"]).succeeds().json()[0];
+    assert_eq!((&first["damaged"], &first["finished"]), (&json!(true), &json!(true)));
     store.run(&["snapshots", "host/b"]).fails(2, &["no group host/b"]);
     store.run(&["snapshots", "nonsense"]).exits(64);
 }
@@ -99,7 +102,7 @@ fn garbage_and_status() {
         (&json!(2), &json!(1), &json!(3))
     );
     assert_eq!(status["last_gc"]["disk-chunks"], json!(3));
-    assert!(store.run(&["status"]).succeeds().text().contains("Snapshots: 2 in 1 groups"));
+    assert!(store.run(&["status"]).succeeds().text().contains("Snapshots: 2 in 1 group of 1 namespace\n"));
     store.run(&["gc", "--cutoff", "0"]).exits(64);
     fs::write(store.root.join("x.didx"), "rubbish").expect("written");
     store.run(&["gc"]).fails(2, &["garbage is not collected", "x.didx"]);
@@ -116,8 +119,7 @@ fn damage_is_told() {
     );
     assert_eq!(store.run(&["snapshots", "--json"]).succeeds().json()[0]["verified"], json!(true));
     fs::remove_file(store.chunk(&pxkit::codec::digest(&noise(1, 2000)))).expect("removed");
-    let run =
-        store.run(&["verify", "host/a", "--json"]).fails(2, &["missing", "1 of 2 snapshots are damaged"]);
+    let run = store.run(&["verify", "host/a", "--json"]).fails(2, &["missing", "1 of 2 snapshots failed"]);
     let lines = run.json();
     assert_eq!((&lines[0]["result"], &lines[1]["result"]), (&json!("ok"), &json!("failed")));
     store.run(&["verify", FIRST]).succeeds();
@@ -146,6 +148,8 @@ fn namespaces_and_notes() {
     store.run(&["notes", "host/a", ""]).succeeds();
     assert_eq!(store.run(&["notes", "host/a"]).succeeds().text(), "");
     store.run(&["notes", "host/b"]).fails(2, &["no group"]);
+    store.run(&["notes", "host/a/latest", "last"]).succeeds();
+    assert_eq!(store.run(&["notes", SECOND]).succeeds().text(), "last\n");
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn namespaces_are_removed() {
     assert!(refusal(delete("", true)).contains("root"));
     assert!(refusal(delete("none", true)).contains("no namespace `none`"));
     let said = refusal(delete("a", false));
-    assert!(said.contains("1 groups") && said.contains("host/a in `a/b`"), "{said}");
+    assert!(said.contains("it has 1 group, such as") && said.contains("host/a in `a/b`"), "{said}");
     store.local.set_protected(&new.namespace, &new.snapshot, true).expect("protected");
     assert!(refusal(delete("a", true)).contains("is protected"));
     store.local.set_protected(&new.namespace, &new.snapshot, false).expect("unprotected");

@@ -355,6 +355,15 @@ fn the_verdicts_of_diff_and_rsync() {
 }
 
 #[test]
+fn a_pattern_that_matches_nothing_is_told() {
+    let place = Scratch::new();
+    fs::write(place.join("file"), "text").expect("a file");
+    let (tree, store) = (place.path(), place.join("store"));
+    run(&store, &[&"compare", &tree, &tree, &"fil?"]).succeeds();
+    run(&store, &[&"compare", &tree, &tree, &"flie*"]).fails(2, &["no entry matches the patterns"]);
+}
+
+#[test]
 fn a_payload_file_that_is_missing_is_one_line() {
     let place = Scratch::new();
     let (tree, store) = (place.join("tree"), place.join("store"));

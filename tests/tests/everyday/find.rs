@@ -33,9 +33,9 @@ fn filters() {
         paths(&["dir", "--type", "f", "--newer", "2023-11-14T22:13:20Z"]),
         ["/dir1/small07", "/dir2/new-file"]
     );
-    run(&["find", META, "x", "--type", "q"]).fails(2, &["no type 'q'"]);
+    run(&["find", META, "x", "--type", "q"]).fails(64, &["no type 'q'"]);
     run(&["find", META, "x", "--size", "big"]).fails(64, &["--size"]);
-    run(&["find", META, "["]).fails(2, &["malformed"]);
+    run(&["find", META, "["]).fails(64, &["malformed"]);
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn what_is_read_is_not_removed() {
     let (root, id) = (Namespace::default(), snapshot(2000).parse().expect("a snapshot"));
     let open = Snapshot::from(local.open(&root, &id).expect("a snapshot"));
     let index = open.index("root.ppxar.didx").expect("an index");
-    Job::Forget.run(&store).fails(2, &["in use: a backup, a restore or a verification holds it"]);
+    Job::Forget.run(&store).fails(2, &["in use: a backup, a restore, a verification or a mount holds it"]);
     Job::Prune.run(&store).fails(1, &[&format!("{id} stays"), "in use"]);
     assert_eq!(store.finished(), [2000, 3000].into());
     Job::Gc.run(&store).exits(0);

@@ -179,6 +179,27 @@ fn standard_output_takes_what_is_one_stream() {
 }
 
 #[test]
+fn the_summary_is_right_or_refused() {
+    let scratch = Scratch::new();
+    // A hard link whose file is not selected becomes that file.
+    let target = scratch.join("out");
+    let restored =
+        run(&["restore", META, "tree.pxar", target.to_str().unwrap(), "/dir5/medium-hard", "--json"]);
+    let restored = restored.exits(0);
+    let size = fs::metadata(target.join("dir5/medium-hard")).unwrap().len();
+    assert!(size > 0 && restored.json()[0]["contents"] == size, "{}", restored.text());
+    // Only a directory that exists already is in the way: the pattern is right.
+    let again = run(&["restore", META, "tree.pxar", target.to_str().unwrap(), "dir5"]).exits(1);
+    assert!(!again.err.contains("no entry matches"), "{}", again.err);
+    for (archive, pattern) in [("tree.pxar", "/dir0/medium"), ("index.json", "")] {
+        let args = ["restore", META, archive, "-", "--json", pattern];
+        let args = if pattern.is_empty() { &args[..5] } else { &args[..] };
+        let refused = run(args).fails(64, &["--json writes to standard output"]);
+        assert_eq!(refused.out, b"");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_told_once() {
     for format in ["tar", "tar.zst", "zip"] {
         let script = r#""$PXKIT" restore "$1" tree.pxar - --format "$2" --repository "$3" | head -c 1 >/dev/null

@@ -183,7 +183,7 @@ fn upkeep_is_followed() {
         bytes[last] ^= 1;
         fs::write(&chunk, bytes).expect("written");
     }
-    client.run(&["verify", FIRST]).fails(2, &["1 of 1 snapshots are damaged", "root.mpxar.didx: chunk"]);
+    client.run(&["verify", FIRST]).fails(2, &["1 of 1 snapshots failed", "root.mpxar.didx: chunk"]);
     client
         .run(&["verify", FIRST, "--on-server"])
         .fails(2, &["the server's task failed: verification failed"]);

@@ -28,11 +28,17 @@ pub fn run(args: &Compare) -> anyhow::Result<Outcome> {
     let choice = anstream::AutoStream::choice(&io::stdout());
     let out = BufWriter::with_capacity(1 << 16, anstream::AutoStream::new(io::stdout().lock(), choice));
     let output = Output::new(out, args.json, args.stat);
-    let mut run = Run { report: &report, patterns, comparer: Comparer::default(), output };
+    let is_partial = !patterns.is_empty();
+    let mut run =
+        Run { report: &report, patterns, comparer: Comparer::default(), output, has_matches: false };
     let result = run.operands(old, new);
     let flushed = run.output.finish(&run.comparer);
     result?;
     flushed.context("cannot write to standard output")?;
+    if is_partial && !run.has_matches {
+        // A mistake in a pattern had better not look like two trees that are the same.
+        bail!("no entry matches the patterns");
+    }
     if report.warnings() > 0 {
         bail!("not everything could be compared");
     }
@@ -44,6 +50,8 @@ struct Run<'a, W: Write> {
     patterns: Vec<pxkit_core::pattern::Pattern>,
     comparer: Comparer,
     output: Output<W>,
+    /// Whether there was anything to compare.
+    has_matches: bool,
 }
 
 impl<W: Write> Run<'_, W> {
@@ -82,8 +90,9 @@ impl<W: Write> Run<'_, W> {
 
     fn trees(&mut self, label: Option<&str>, old: &Side, new: &Side) -> anyhow::Result<()> {
         let comparison = Comparison { old, new, patterns: &self.patterns, report: self.report };
-        let output = &mut self.output;
+        let (output, has_matches) = (&mut self.output, &mut self.has_matches);
         comparison.run(&mut self.comparer, &mut |difference| {
+            *has_matches = true;
             output.difference(label, difference).context("cannot write to standard output")
         })
     }

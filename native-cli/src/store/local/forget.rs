@@ -14,6 +14,7 @@ use super::snapshot::{is_protected, load_manifest, times};
 use crate::codec;
 use crate::report::check_signals;
 use crate::store::{Group, Namespace, SnapshotId};
+use crate::text::counted;
 
 impl Store {
     /// Removes a snapshot, and its group with the last one.
@@ -122,9 +123,9 @@ impl Store {
         }
         if let Some((first, group)) = all.first().filter(|_| !groups) {
             bail!(
-                "the namespace `{namespace}` is not empty: there are {} groups in it, such as {group} in \
+                "the namespace `{namespace}` is not empty: it has {}, such as {group} in \
                 `{first}`; --delete-groups removes them, too",
-                all.len()
+                counted(all.len(), "group")
             );
         }
         let mut snapshots = Vec::new();

@@ -90,7 +90,9 @@ impl Locks {
         match taken.with_context(|| format!("cannot lock {snapshot}"))? {
             Some(lock) => Ok(lock),
             None => {
-                bail!("{snapshot} is in use: a backup, a restore or a verification holds it; try again later")
+                bail!(
+                    "{snapshot} is in use: a backup, a restore, a verification or a mount holds it; try again later"
+                )
             }
         }
     }
