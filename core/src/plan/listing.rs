@@ -72,19 +72,22 @@ impl Listing {
         self.files.set_old(number, old);
     }
 
-    /// Takes files out of consideration whose contents lie in chunks that `is_missing` says are gone; returns how many that were.
-    pub fn drop_missing(&mut self, index: &DynamicIndex, mut is_missing: impl FnMut(usize) -> bool) -> u64 {
-        let mut dropped = 0;
+    /// Takes files out of consideration whose contents lie in chunks that `is_missing` says are gone, and tells `dropped` which.
+    pub fn drop_missing(
+        &mut self,
+        index: &DynamicIndex,
+        mut is_missing: impl FnMut(usize) -> bool,
+        mut dropped: impl FnMut(File),
+    ) {
         for number in 0..self.files.len() {
-            let File { size, old: Some(old) } = self.files.get(number) else { continue };
-            let end = old.saturating_add(size).saturating_add(16);
-            let Ok(mut parts) = index.parts(old..end) else { continue };
+            let file = self.files.get(number);
+            let Some(old) = file.old else { continue };
+            let Ok(mut parts) = index.parts(old..old.saturating_add(file.stored())) else { continue };
             if parts.any(|part| is_missing(part.index)) {
                 self.files.set_old(number, None);
-                dropped += 1;
+                dropped(file);
             }
         }
-        dropped
     }
 
     /// Takes files out of consideration whose contents overlap those of another file in the previous payload stream; of several, the one

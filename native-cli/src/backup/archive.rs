@@ -199,7 +199,8 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
         let mut ahead = Ahead::new(storing.pool, openers, spool, turns, root, Keep::Wanted);
         let (mut checked, differs) = recheck.run(&mut ahead)?;
         if checked.differing > 0 {
-            checked.files = found.listing.drop_missing(&reference.payload, |at| differs[at]);
+            let files = &mut checked.files;
+            found.listing.drop_missing(&reference.payload, |at| differs[at], |file| files.add(file.size));
         }
         summary.checked = checked;
         Ok(ahead.into_spool())
@@ -207,8 +208,8 @@ impl<'p, 'env> Archive<'_, 'p, 'env> {
 
     fn decide(&self, reference: &Reference, found: &mut Detected, summary: &mut ArchiveSummary) -> Decision {
         if reference.missing.contains(&true) {
-            summary.missing_chunks =
-                found.listing.drop_missing(&reference.payload, |at| reference.missing[at]);
+            let (missing, files) = (&reference.missing, &mut summary.missing_chunks);
+            found.listing.drop_missing(&reference.payload, |at| missing[at], |file| files.add(file.size));
         }
         let decision = decide(found.listing.files(), &reference.payload, &self.options.policy);
         summary.totals = Some(decision.totals);

@@ -20,6 +20,7 @@ use pxkit_core::reuse::File;
 use serde_json::json;
 
 use super::ahead::{Ahead, Opened};
+use super::detect::Tally;
 use super::reference::Reference;
 use crate::crypt::Crypt;
 use crate::report::{Report, check_signals};
@@ -46,7 +47,7 @@ pub struct Checked {
     /// Those that differ.
     pub differing: u64,
     /// Files that are read because their chunks differ.
-    pub files: u64,
+    pub files: Tally,
 }
 
 /// Which chunks are looked at.

@@ -65,7 +65,7 @@ pub struct ArchiveSummary {
     /// Bytes of all files with their headers.
     pub live: u64,
     /// Unchanged files that are read because the repository lost their chunks.
-    pub missing_chunks: u64,
+    pub missing_chunks: Tally,
     /// What came of the state of the previous snapshot, if there was one.
     pub state: Option<StateUse>,
     /// What came of comparing chunks with files.
@@ -92,7 +92,7 @@ impl ArchiveSummary {
             totals: None,
             price: None,
             live: 0,
-            missing_chunks: 0,
+            missing_chunks: Tally::default(),
             state: None,
             checked: Checked::default(),
             emitted: Emitted::default(),
@@ -185,12 +185,8 @@ impl ArchiveSummary {
             let bytes = totals.reencoded_bytes.saturating_sub(files * HEADER);
             all.push(("whose chunks hold too much that is dead", Tally { files, bytes }));
         }
-        for (files, words) in [
-            (self.missing_chunks, "whose chunks are lost"),
-            (self.checked.files, "whose chunks hold something else than the files do"),
-        ] {
-            all.push((words, Tally { files, bytes: 0 }));
-        }
+        all.push(("whose chunks are lost", self.missing_chunks));
+        all.push(("whose chunks hold something else than the files do", self.checked.files));
         for (why, words) in [
             (Why::Metadata, "whose owner, permissions or attributes changed"),
             (Why::Racy, "modified since the last backup began"),
@@ -230,8 +226,8 @@ impl ArchiveSummary {
             },
             "reencoded": {
                 "padding": tally(reencoded),
-                "missing_chunks": self.missing_chunks,
-                "differing_chunks": self.checked.files,
+                "missing_chunks": self.missing_chunks.files,
+                "differing_chunks": self.checked.files.files,
                 "metadata": of(Why::Metadata),
                 "racy": of(Why::Racy),
                 "touched": of(Why::Touched),

@@ -380,15 +380,15 @@ fn files_modified_since_the_last_walk_began_are_read_again() {
 
 #[test]
 fn lost_chunks_are_made_anew() {
-    let tree = tree();
-    let mut bench = Bench::new();
-    let options = options(Mode::Metadata, 2);
+    let (tree, mut bench, options) = (tree(), Bench::new(), options(Mode::Metadata, 2));
     bench.backup(tree.path(), &options);
     let index = bench.last().index("root.ppxar.didx").unwrap();
     let lost = index.chunks()[index.count() / 2].digest;
     bench.store.chunks.lock().unwrap().remove(&lost);
     let summary = bench.backup(tree.path(), &options);
-    assert!(summary.archives[0].missing_chunks > 0);
+    let Tally { files, bytes } = summary.archives[0].missing_chunks;
+    let line = format!("{files} unchanged files with {} data, whose", human_bytes(bytes + 16 * files));
+    assert!(files > 0 && bytes > 0 && summary.text().contains(&line), "{}", summary.text());
     assert_holds(&bench, tree.path());
 }
 
