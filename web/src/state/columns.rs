@@ -65,18 +65,23 @@ const FIRST: [Sort; 8] = [
     Sort::Entries,
 ];
 
-/// The columns that fit into so many pixels. A column by which the list is sorted is shown before all others.
-pub fn fitting(width: f64, sort: Sort, has_chunks: bool, has_payload: bool) -> Vec<Column> {
-    let exists = |column: &Column| match column.sort {
+/// Whether there is something to sort by in this way.
+pub const fn exists(sort: Sort, has_chunks: bool, has_payload: bool) -> bool {
+    match sort {
         Sort::Chunks => has_chunks,
         Sort::Padding => has_payload,
         _ => true,
-    };
+    }
+}
+
+/// The columns that fit into so many pixels. A column by which the list is sorted is shown before all others.
+pub fn fitting(width: f64, sort: Sort, has_chunks: bool, has_payload: bool) -> Vec<Column> {
     let name = if width < 360.0 { LITTLE } else { NAME };
     let mut room = (width.max(0.0) as u32).saturating_sub(name);
     let mut chosen = vec![Sort::Name];
     for wanted in [sort].into_iter().chain(FIRST) {
-        let column = COLUMNS.iter().find(|column| column.sort == wanted && exists(column));
+        let column =
+            COLUMNS.iter().find(|column| column.sort == wanted && exists(wanted, has_chunks, has_payload));
         if let Some(column) = column.filter(|column| column.width <= room && !chosen.contains(&column.sort)) {
             room -= column.width;
             chosen.push(wanted);

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::selection::{Focus, Selection};
 use super::workspace::Workspace;
-use super::{Job, Notice, Panel, Place, State, Tab, Theme, Worker};
+use super::{FINDING, Job, Notice, Panel, Place, State, Tab, Theme, Worker};
 use crate::protocol::{
     DocId,
     files::View,
@@ -65,6 +65,8 @@ pub enum Message {
     Zoom(Option<(u64, u64)>, bool),
     /// What a single view adds to the address; `None` takes it away.
     Param(&'static str, Option<String>),
+    /// Goes to another place in the document, as one step that one can go back from.
+    Place(Place),
 
     /// Opens or closes what lies over the screen.
     Panel(Panel),
@@ -109,7 +111,7 @@ impl State {
                 }
             }
 
-            Message::Go(link) => self.go(link),
+            Message::Go(link) => return self.go(link),
             Message::Tab(tab) => {
                 let step = if self.place.tab == tab { Trace::None } else { Trace::Push };
                 self.place.tab = tab;
@@ -129,27 +131,20 @@ impl State {
                 return Trace::Push;
             }
             Message::Select(selection) => {
-                if self.place.selection == selection {
-                    return Trace::None;
-                }
-                self.place.selection = selection;
-                return Trace::Replace;
+                return if self.select(selection) { Trace::Replace } else { Trace::None };
             }
             Message::Jump(tab, selection) => {
-                let step = if self.place.tab == tab && self.place.selection == selection {
-                    Trace::None
-                } else {
-                    Trace::Push
-                };
+                let is_there = self.place.tab == tab;
                 self.place.tab = tab;
-                self.place.selection = selection;
-                return step;
+                return if self.select(selection) || !is_there { Trace::Push } else { Trace::None };
             }
             Message::Resolved(focus) => {
                 self.focus = focus;
                 return Trace::Replace;
             }
             Message::Found(selection) => {
+                // Until more is known of it.
+                self.focus.sought = self.path();
                 self.place.selection = selection;
                 return Trace::Replace;
             }
@@ -170,6 +165,15 @@ impl State {
                     None => self.place.params.remove(name),
                 };
                 return Trace::Replace;
+            }
+            Message::Place(mut place) => {
+                if self.place == place {
+                    return Trace::None;
+                }
+                std::mem::swap(&mut self.place, &mut place);
+                let selection = std::mem::replace(&mut self.place.selection, place.selection);
+                self.select(selection);
+                return Trace::Push;
             }
 
             Message::Panel(panel) => self.panel = panel,
@@ -203,6 +207,10 @@ impl State {
         }
         if store.is_some() || !new.is_empty() {
             self.shown = self.shown.max(order);
+        }
+        if before.is_none() && !new.is_empty() {
+            // What comes later under the number of an address is another one.
+            self.place.older = self.place.older.filter(|older| self.workspace.get(*older).is_some());
         }
 
         let wanted =
@@ -267,7 +275,6 @@ impl State {
             self.place.older = None;
         }
         if self.place.doc == Some(doc) {
-            self.place.doc = None;
             if let Some(beside) = beside {
                 self.activate(beside);
             } else {
@@ -286,34 +293,69 @@ impl State {
         if self.place.doc == Some(doc) {
             return Trace::None;
         }
-        let path = self.focus.details.as_ref().map(|details| details.raw_path.clone());
         if self.place.doc.is_some() {
-            self.place.selection = path.map_or(Selection::None, Selection::Path);
+            self.place.selection = self.path().map_or(Selection::None, Selection::Path);
             self.place.zoom = None;
+            // They are numbers of the other one's entries and findings.
+            self.place.params.retain(|name, _| name != "dir" && name != FINDING);
             self.place.files.filter.chunk = None;
             self.place.files.filter.below = None;
-        }
-        if self.place.older == Some(doc) {
-            self.place.older = self.place.doc;
         }
         self.place.doc = Some(doc);
         self.focus = Focus::default();
         Trace::Push
     }
 
-    fn go(&mut self, link: Link) {
-        let before = self.place.doc;
-        self.place = link.place;
-        self.wanted = None;
-        if let Some((store, snapshot)) = link.snapshot {
-            self.place.doc = self.workspace.of_snapshot(store, &snapshot);
-            if self.place.doc.is_none() {
-                self.wanted = Some((store, snapshot));
+    /// Selects; says whether something else was selected before.
+    fn select(&mut self, selection: Selection) -> bool {
+        let is_new = self.place.selection != selection;
+        if is_new {
+            self.place.selection = selection;
+            self.place.params.remove(FINDING);
+            self.focus.sought = None;
+        }
+        is_new
+    }
+
+    /// The path of what is selected, as far as it is known.
+    fn path(&self) -> Option<Vec<u8>> {
+        match &self.place.selection {
+            Selection::None => None,
+            Selection::Path(path) => Some(path.clone()),
+            _ => self.focus.sought.clone().or_else(|| {
+                let details = self.focus.details.as_ref().filter(|_| self.is_resolved())?;
+                Some(details.raw_path.clone())
+            }),
+        }
+    }
+
+    fn go(&mut self, link: Link) -> Trace {
+        let is_open = |doc: &DocId| self.workspace.get(*doc).is_some();
+        let first = self.workspace.documents.first().map(|open| open.document.id);
+        let shown = self.place.doc.filter(is_open).or(first);
+        let Link { mut place, snapshot } = link;
+        let mut step = Trace::None;
+        let named = snapshot.as_ref().map(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));
+        let is_wanted = named == Some(None);
+        place.doc = named.unwrap_or(place.doc);
+        // Numbers of what is not open may still come as long as nothing is.
+        if shown.is_some() {
+            place.older = place.older.filter(is_open);
+            if !place.doc.is_some_and(|doc| is_open(&doc)) {
+                step = if is_wanted || place.doc.is_none() { Trace::None } else { Trace::Replace };
+                place.doc = shown;
             }
         }
-        if self.place.doc.is_none() {
-            self.place.doc = before.or_else(|| self.workspace.documents.first().map(|open| open.document.id));
+        self.wanted = snapshot.filter(|_| is_wanted);
+        if let Some((_, wanted)) = &self.wanted
+            && shown.is_some()
+            && self.workspace.stores.is_empty()
+        {
+            let text = format!("This address names {}: open its datastore.", wanted.snapshot);
+            self.notice = Some(Notice { text, bad: true, compare: None });
         }
+        self.place = place;
         self.panel = Panel::None;
+        step
     }
 }

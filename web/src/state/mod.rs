@@ -31,7 +31,14 @@ use link::{Link, Params};
 use selection::{Focus, Selection};
 use workspace::{Open, Workspace};
 
-use crate::protocol::{DocId, Problem, Progress, files::View, open::SnapshotRef};
+use crate::protocol::{
+    DocId, Problem, Progress,
+    files::{Sort, View},
+    open::SnapshotRef,
+};
+
+/// Which finding is selected, among what views add to the address. It goes with the selection.
+pub const FINDING: &str = "finding-at";
 
 /// The views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -206,9 +213,19 @@ impl State {
         self.workspace.get(self.place.doc?)
     }
 
-    /// The one that it is compared with.
+    /// The one that it is compared with, which may be the one that is shown for a while: then there is none.
     pub fn older(&self) -> Option<&Rc<Open>> {
-        self.workspace.get(self.place.older?)
+        self.workspace.get(self.place.older.filter(|_| self.place.older != self.place.doc)?)
+    }
+
+    /// How its files are shown: in the order of the archive, if it has not what they are to be sorted by.
+    pub fn files(&self) -> View {
+        let mut view = self.place.files.clone();
+        let document = self.active().map(|open| &open.document);
+        if document.is_some_and(|it| !columns::exists(view.sort, it.has_chunks, it.padding.is_some())) {
+            (view.sort, view.descending) = (Sort::Archive, false);
+        }
+        view
     }
 
     /// Whether what is known is about what is selected; if not, more of that is on its way.
@@ -240,11 +257,12 @@ impl State {
         {
             place.selection = Selection::Path(details.raw_path.clone());
         }
-        let snapshot = self.active().and_then(|open| {
-            let document = &open.document;
-            document.snapshot.clone().map(|snapshot| (document.store, snapshot))
-        });
-        Link { place, snapshot: snapshot.or_else(|| self.wanted.clone()) }
+        place.older = place.older.filter(|_| place.older != place.doc);
+        let snapshot = match self.active().map(|open| &open.document) {
+            Some(document) => document.snapshot.clone().map(|snapshot| (document.store, snapshot)),
+            None => self.wanted.clone(),
+        };
+        Link { place, snapshot }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Focus {
     pub of: Option<(DocId, Selection)>,
     /// The entry that is selected, or to which the selected item or bytes belong.
     pub entry: Option<EntryId>,
+    /// The path that led to the entry, until its details are there.
+    pub sought: Option<Vec<u8>>,
     /// All that is known of it.
     pub details: Option<Rc<entry::Entry>>,
     /// The chunk that is selected.

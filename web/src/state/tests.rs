@@ -233,6 +233,149 @@ fn a_payload_that_joins_its_metadata_is_no_other_document() {
     assert_eq!(state.notice, None);
 }
 
+/// Details of an entry, as they come when it is selected.
+fn found(state: &mut State, entry: u32, path: &[u8]) {
+    let details = crate::protocol::entry::Entry {
+        entry,
+        path: String::new(),
+        raw_path: path.to_vec(),
+        above: Vec::new(),
+        kind: 0,
+        size: 0,
+        entries: 0,
+        fields: Vec::new(),
+        attributes: Vec::new(),
+        items: (0, 0),
+        contents: None,
+        findings: Vec::new(),
+        problem: None,
+        target: None,
+    };
+    let of = state.place.doc.map(|doc| (doc, state.place.selection.clone()));
+    state.take(Message::Resolved(Focus { of, details: Some(details.into()), ..Focus::default() }));
+}
+
+#[test]
+fn what_is_selected_is_selected_in_another_document_by_its_path() {
+    let path = Selection::Path(b"a".to_vec());
+    let mut state = State::default();
+    open(&mut state, (1..4).map(|id| document(id, None)).collect());
+    state.take(Message::Select(Selection::Entry(5)));
+    found(&mut state, 5, b"a");
+    // Also when nobody looked it up in the one between, or nobody asked for its details there.
+    for looked_up in [false, true] {
+        state.take(Message::Activate(2));
+        assert_eq!(state.place.selection, path);
+        if looked_up {
+            state.take(Message::Found(Selection::Entry(7)));
+        }
+        state.take(Message::Activate(3));
+        assert_eq!(state.place.selection, path, "{looked_up}");
+    }
+    state.take(Message::Found(Selection::Entry(9)));
+    state.take(Message::Closed(3));
+    assert_eq!((state.place.doc, &state.place.selection), (Some(2), &path), "closed");
+    // What was selected before is not what is selected.
+    state.take(Message::Found(Selection::Entry(7)));
+    found(&mut state, 7, b"a");
+    state.take(Message::Select(Selection::Entry(8)));
+    state.take(Message::Activate(1));
+    assert_eq!(state.place.selection, Selection::None);
+}
+
+#[test]
+fn numbers_of_one_document_do_not_go_to_another() {
+    let mut state = State::default();
+    open(&mut state, (1..3).map(|id| document(id, None)).collect());
+    for (name, value) in [(FINDING, "2"), ("dir", "87"), ("colour", "age")] {
+        state.take(Message::Param(name, Some(value.to_owned())));
+    }
+    state.take(Message::Activate(2));
+    assert_eq!(state.place.params.keys().collect::<Vec<_>>(), ["colour"]);
+}
+
+#[test]
+fn a_finding_is_the_one_that_is_selected_only_as_long_as_it_is() {
+    let item = Selection::Item(Stream::Meta, 16);
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None)]);
+    state.take(Message::Select(item.clone()));
+    let other = Place { selection: Selection::Chunk(1), ..state.place.clone() };
+    let steps = [
+        (Message::Select(item.clone()), true),
+        (Message::Jump(Tab::Structure, item), true),
+        (Message::Select(Selection::Entry(1)), false),
+        (Message::Jump(Tab::Files, Selection::Entry(1)), false),
+        (Message::Place(Place { params: [(FINDING.to_owned(), "1".to_owned())].into(), ..other }), false),
+    ];
+    for (step, stays) in steps {
+        let mut state = state.clone();
+        state.take(Message::Param(FINDING, Some("1".to_owned())));
+        state.take(step.clone());
+        assert_eq!(state.place.params.contains_key(FINDING), stays, "{step:?}");
+    }
+}
+
+#[test]
+fn the_older_one_stays_older_while_it_is_shown() {
+    let mut state = State::default();
+    open(&mut state, (1..3).map(|id| document(id, None)).collect());
+    state.take(Message::Compare(1, 2));
+    let older = |state: &State| (state.older().map(|open| open.document.id), state.link().place.older);
+    assert_eq!(older(&state), (Some(1), Some(1)));
+    state.take(Message::Activate(1));
+    assert_eq!((state.place.doc, older(&state)), (Some(1), (None, None)));
+    state.take(Message::Activate(2));
+    assert_eq!(older(&state), (Some(1), Some(1)));
+}
+
+#[test]
+fn what_is_sorted_by_is_there() {
+    let sorted = View { sort: Sort::Chunks, descending: true, ..View::default() };
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None), Document { has_chunks: false, ..document(2, None) }]);
+    state.take(Message::Files(sorted.clone()));
+    assert_eq!(state.files(), sorted);
+    state.take(Message::Activate(2));
+    assert_eq!(state.files(), View::default());
+    state.take(Message::Activate(1));
+    assert_eq!(state.files(), sorted);
+}
+
+#[test]
+fn an_address_of_what_was_closed_leads_to_what_is_open() {
+    let go = |state: &mut State, hash: &str| state.take(Message::Go(Link::from_hash(hash)));
+    let mut state = State::default();
+    open(&mut state, (1..3).map(|id| document(id, None)).collect());
+    state.take(Message::Closed(1));
+    assert_eq!(go(&mut state, "#/layout?doc=1&older=1"), Trace::Replace, "the address says what is shown");
+    assert_eq!((state.place.tab, state.place.doc, state.place.older), (Tab::Layout, Some(2), None));
+    assert_eq!(go(&mut state, "#/files?doc=2&older=7"), Trace::None);
+    assert_eq!((state.place.doc, state.place.older), (Some(2), None));
+    // Nothing is open any more: what the address names may come.
+    state.take(Message::Closed(2));
+    assert_eq!(go(&mut state, "#/files?doc=3&older=4"), Trace::None);
+    assert_eq!((state.place.doc, state.place.older), (Some(3), Some(4)));
+    open(&mut state, vec![document(3, None)]);
+    assert_eq!((state.place.doc, state.place.older), (Some(3), None));
+    open(&mut state, vec![document(4, None)]);
+    assert_eq!(state.place.older, None, "nobody chose it");
+}
+
+#[test]
+fn an_address_of_a_snapshot_that_is_not_open_says_so() {
+    let hash = "#/files?ns=a/b&snapshot=host/web/2026-11-20T02:00:00Z&archive=root.mpxar.didx";
+    let mut state = State::default();
+    open(&mut state, vec![document(1, None)]);
+    assert_eq!(state.take(Message::Go(Link::from_hash(hash))), Trace::None);
+    let said = state.notice.as_ref().map(|notice| &*notice.text);
+    assert_eq!(said, Some("This address names host/web/2026-11-20T02:00:00Z: open its datastore."));
+    // What is shown is what later addresses name.
+    assert_eq!((state.place.doc, state.link().snapshot), (Some(1), None));
+    open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]);
+    assert_eq!((state.place.doc, &state.wanted), (Some(2), &None));
+}
+
 /// What others tell of a document is asked for again when they come, can be used, and go.
 #[test]
 fn an_epoch_is_that_of_all_that_is_open() {

@@ -8,7 +8,7 @@ use yew::prelude::*;
 use super::{
     charts::{Bar, Bars, Curve, Unit},
     keyboard::use_patience,
-    list::{Fetched, Line, List},
+    list::{Fetched, Line, List, use_picked},
     parts::{Copy, Jump, Trouble, use_size},
 };
 use crate::{
@@ -132,6 +132,7 @@ fn Toolbar(props: &ToolbarProps) -> Html {
     let app = use_app();
     let now = use_slice(|state| query(&state.place.params));
     let summary = &props.summary;
+    let has_use = !summary.uses.is_empty();
     let padded = {
         let app = app.clone();
         Callback::from(move |_: Event| app.send(param(&Query { padded: !now.padded, ..now })))
@@ -153,7 +154,7 @@ fn Toolbar(props: &ToolbarProps) -> Html {
     };
     html! {
         <div class="toolbar">
-            <label><input type="checkbox" checked={now.padded} onchange={padded} />{ "with padding only" }</label>
+            <label><input type="checkbox" checked={now.padded && has_use} disabled={!has_use} onchange={padded} />{ "with padding only" }</label>
             if summary.shared.is_some() {
                 <label>
                     { "Show" }
@@ -167,7 +168,7 @@ fn Toolbar(props: &ToolbarProps) -> Html {
             <dl class="facts">
                 { fact("chunks", text::count(summary.count), format!("{} different", text::count(summary.distinct))) }
                 { fact("bytes", text::size(summary.bytes), text::exact(summary.bytes)) }
-                if !summary.uses.is_empty() {
+                if has_use {
                     { fact("used", text::size(summary.live), text::exact(summary.live)) }
                     { fact("padding", format!("{} in {}", text::size(summary.dead), text::counted(summary.padded, "chunk", "chunks")), text::exact(summary.dead)) }
                 }
@@ -282,7 +283,10 @@ struct TableProps {
 fn Table(props: &TableProps) -> Html {
     let app = use_app();
     let TableProps { doc, epoch, is_archive, has_past } = *props;
-    let query = use_slice(|state| query(&state.place.params));
+    let mut query = use_slice(|state| query(&state.place.params));
+    // An address or another document may ask for what is not known here, and nothing would show that.
+    query.shared = query.shared.filter(|_| has_past);
+    query.padded &= is_archive;
     let chosen = use_slice(|state| match state.place.selection {
         Selection::Chunk(chunk) => Some(chunk),
         _ => None,
@@ -311,12 +315,9 @@ fn Table(props: &TableProps) -> Html {
         })
     });
     // The row of the selected chunk: known if it was selected here, or if rows are numbered as chunks are.
-    let here = use_state_eq(|| None::<(u32, u32)>);
+    let (picked, pick) = use_picked(number);
     let is_plain = query.sort == Sort::Index && !query.descending && !query.padded && query.shared.is_none();
-    let current = chosen.and_then(|chunk| match *here {
-        Some((row, of)) if of == chunk => Some(row),
-        _ => is_plain.then_some(chunk),
-    });
+    let current = picked.or(chosen.filter(|_| is_plain));
     // Without one, the first that a restore of the selected entry reads.
     let reveal = needed.as_ref().filter(|_| is_plain).and_then(|needed| Some(needed.runs.first()?.0));
     let show = match (chosen, &needed) {
@@ -324,18 +325,17 @@ fn Table(props: &TableProps) -> Html {
         (None, Some(needed)) => u64::from(needed.entry) << 32,
         (None, None) => 0,
     };
-    let on_current = {
-        let (app, here) = (app.clone(), here.setter());
-        Callback::from(move |(number, row): (u32, Rc<Row>)| {
-            here.set(Some((number, row.chunk)));
-            app.send(Message::Select(Selection::Chunk(row.chunk)));
-        })
-    };
+    let on_current = Callback::from(move |(number, row): (u32, Rc<Row>)| {
+        pick.emit((number, Selection::Chunk(row.chunk)));
+    });
     let on_open = {
         let app = app.clone();
         Callback::from(move |(_, row): (u32, Rc<Row>)| {
-            app.send(Message::Zoom(Some((row.start, row.start + row.size)), false));
-            app.send(Message::Jump(Tab::Layout, Selection::Chunk(row.chunk)));
+            let mut place = app.state().place.clone();
+            place.tab = Tab::Layout;
+            place.selection = Selection::Chunk(row.chunk);
+            place.zoom = Some((row.start, row.start + row.size));
+            app.send(Message::Place(place));
         })
     };
     let (width, _) = use_size(&pane);

@@ -8,8 +8,8 @@ use yew::prelude::*;
 use super::{
     generations::Generations,
     keyboard::use_patience,
-    list::{Fetched, Line, List},
-    parts::{Trouble, use_size},
+    list::{Fetched, Line, List, use_picked},
+    parts::{Trouble, use_size, use_value},
 };
 use crate::{
     protocol::{
@@ -88,11 +88,16 @@ fn Choice(props: &ChoiceProps) -> Html {
         },
         _ => Vec::new(),
     };
+    let select = use_node_ref();
+    let shown = props.older.map_or_else(String::new, |id| format!("doc:{id}"));
+    use_value(&select, shown.clone());
     let onchange = {
         let (app, group) = (app.clone(), group.clone());
         Callback::from(move |event: Event| {
             let select: web_sys::HtmlSelectElement = event.target_unchecked_into();
             let value = select.value();
+            // It is chosen once it is open.
+            select.set_value(&shown);
             if let Some(id) = value.strip_prefix("doc:").and_then(|id| id.parse().ok()) {
                 app.send(Message::Older(Some(id)));
             } else if let (Some(name), Some((store, snapshot, _))) = (value.strip_prefix("snapshot:"), &group)
@@ -117,10 +122,10 @@ fn Choice(props: &ChoiceProps) -> Html {
         <div class="toolbar">
             <label>
                 { "older " }
-                <select {onchange} id="compare-older">
-                    <option value="" selected={props.older.is_none()}>{ "choose…" }</option>
+                <select ref={select} {onchange} id="compare-older">
+                    <option value="">{ "choose…" }</option>
                     { for archives.iter().map(|(id, title)| html! {
-                        <option key={*id} value={format!("doc:{id}")} selected={props.older == Some(*id)}>{ title }</option>
+                        <option key={*id} value={format!("doc:{id}")}>{ title }</option>
                     }) }
                     { for snapshots.iter().filter(|name| Some(*name) != own.as_ref()).map(|name| html! {
                         <option key={name.clone()} value={format!("snapshot:{name}")}>{ format!("open {name}") }</option>
@@ -140,13 +145,15 @@ fn open_older(app: &App, store: u32, snapshot: SnapshotRef, newer: DocId) {
     }
     let what = format!("opening {}", snapshot.snapshot);
     let request = Request::OpenSnapshot(crate::protocol::open::OpenSnapshot { store, snapshot });
-    let order = app.number();
     app.job(what, request, Vec::new(), move |app, answer| match answer {
         Ok((Reply::Opened(opened), _)) => {
-            let older = opened.documents.first().map(|document| document.id);
-            app.send(Message::Opened(opened, order));
-            if let Some(older) = older {
-                app.send(Message::Compare(older, newer));
+            let older = opened.documents.iter().find(|document| document.is_archive());
+            let older = older.map(|document| document.id);
+            // As what was asked for before all that is shown: the newer one stays.
+            app.send(Message::Opened(opened, 0));
+            match older {
+                Some(older) => app.send(Message::Compare(older, newer)),
+                None => app.say("What was opened is no archive: it cannot be compared."),
             }
         }
         Ok(_) => {}
@@ -357,16 +364,11 @@ fn Differences(props: &DifferencesProps) -> Html {
             .boxed_local()
         })
     });
-    let current = use_state_eq(|| None::<u32>);
-    let on_current = {
-        let (app, current) = (app.clone(), current.clone());
-        Callback::from(move |(number, row): (u32, Rc<Row>)| {
-            current.set(Some(number));
-            if let Some(entry) = row.b {
-                app.send(Message::Select(Selection::Entry(entry)));
-            }
-        })
-    };
+    let (current, pick) = use_picked(number);
+    // What was removed is no entry of the archive that is shown.
+    let on_current = Callback::from(move |(number, row): (u32, Rc<Row>)| {
+        pick.emit((number, row.b.map_or(Selection::None, Selection::Entry)));
+    });
     let pair = props.pair;
     let on_open = {
         let app = app.clone();
@@ -399,7 +401,7 @@ fn Differences(props: &DifferencesProps) -> Html {
     html! {
         <div class="differences" ref={pane}>
             <List<Row> label="Differences" {template} {head} columns={if is_wide { 5 } else { 3 }} {total} revision={number}
-                identity={number} fetch={(*fetch).clone()} {line} current={*current} {on_current} {on_open}
+                identity={number} fetch={(*fetch).clone()} {line} {current} {on_current} {on_open}
                 empty={html! { <p class="empty">{ "Nothing differs in this way." }</p> }} />
         </div>
     }

@@ -7,11 +7,12 @@ use yew::prelude::*;
 use crate::{
     protocol::{
         DocId, Reply,
+        compare::Pair,
         export::{Format, List, Save},
     },
     state::{
-        Notice,
-        app::{App, use_app, use_document},
+        Notice, Tab,
+        app::{App, use_app, use_document, use_slice},
         text,
     },
 };
@@ -75,6 +76,10 @@ fn download(blob: &Blob, name: &str) {
 #[component]
 pub fn Export() -> Html {
     let app = use_app();
+    let older = use_slice(|state| {
+        let compared = state.older().filter(|_| state.place.tab == Tab::Compare);
+        compared.map(|open| open.document.id)
+    });
     let Some(open) = use_document() else { return html! {} };
     let doc = open.document.id;
     let button = |label: &'static str, what: Save| {
@@ -85,15 +90,16 @@ pub fn Export() -> Html {
         });
         html! { <li><button type="button" {onclick}>{ label }</button></li> }
     };
-    let list = |name: &'static str, list: List| {
+    let both = |name: &'static str, what: &dyn Fn(Format) -> Save| {
         html! {
             <>
                 <li class="menu-name">{ name }</li>
-                { button("as JSON", Save::List(list, Format::Json)) }
-                { button("as CSV", Save::List(list, Format::Csv)) }
+                { button("as JSON", what(Format::Json)) }
+                { button("as CSV", what(Format::Csv)) }
             </>
         }
     };
+    let list = |name, list: List| both(name, &|format| Save::List(list, format));
     html! {
         <details class="menu">
             <summary title="Save reports and lists">{ "Export" }</summary>
@@ -101,6 +107,7 @@ pub fn Export() -> Html {
                 if open.document.is_archive() {
                     { button("Layout report (JSON)", Save::Layout) }
                     { list("Files as shown", List::Files) }
+                    { for older.map(|a| both("All differences", &|format| Save::Differences(Pair { a, b: doc }, format))) }
                     { list("Ranges of the payload", List::Ranges) }
                 }
                 if open.document.has_chunks {

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     protocol::{
-        DocId, Progress, Reply, Request, Stream,
+        DocId, Problem, Progress, Reply, Request, Stream,
         export::{Format, List as Listed, Save},
         findings::{Check, CheckKind, CheckState, Checked, Query, Row, Rows, Severity},
     },
     reply,
     state::{
-        Message, Tab,
+        FINDING, Message, State, Tab,
         app::{App, use_app, use_document, use_reply, use_slice},
         columns::by_width,
         keys::Command,
@@ -26,9 +26,6 @@ use crate::{
         text,
     },
 };
-
-/// Where one is in the list, in the address.
-pub const AT: &str = "finding-at";
 
 /// The view.
 #[component]
@@ -56,7 +53,26 @@ fn Table(props: &TableProps) -> Html {
     // Checks report the document, too.
     let epoch = props.epoch;
     let head = use_reply(Some(Request::Findings(doc, Query { start: 0, count: 0 })), epoch);
-    let at = use_slice(|state| state.place.params.get(AT).and_then(|at| at.parse::<u32>().ok()));
+    let at = use_slice(place);
+    {
+        // It may have another number since others were found, or gone.
+        let app = app.clone();
+        use_effect_with(epoch, move |_| {
+            let selection = app.state().place.selection.clone();
+            let Some(((stream, offset), at)) = selection.position().zip(at) else { return };
+            wasm_bindgen_futures::spawn_local(async move {
+                let Ok(first) = first_from(&app, doc, stream, offset).await else { return };
+                let Ok(end) = first_from(&app, doc, stream, offset.saturating_add(1)).await else { return };
+                let state = app.state();
+                if !(first..end).contains(&at)
+                    && place(&state) == Some(at)
+                    && state.place.selection == selection
+                {
+                    app.send(Message::Param(FINDING, (first < end).then(|| first.to_string())));
+                }
+            });
+        });
+    }
     let pane = use_node_ref();
     let (width, _) = use_size(&pane);
     {
@@ -188,25 +204,39 @@ fn line(row: &Row, wide: bool) -> Line {
 
 /// Selects what a finding is about, and remembers which it is.
 fn select(app: &App, number: u32, row: &Row) {
-    app.send(Message::Param(AT, Some(number.to_string())));
     app.send(Message::Select(Selection::Item(row.stream, row.offset)));
+    app.send(Message::Param(FINDING, Some(number.to_string())));
 }
 
-/// Goes to the finding before or after the one that was shown last, wherever one is.
+/// The number of the finding that is selected.
+fn place(state: &State) -> Option<u32> {
+    state.place.params.get(FINDING)?.parse().ok()
+}
+
+/// Goes to the finding before or after the one that is selected, or the place that is, wherever one is.
 pub fn step(app: &App, command: Command) {
     let state = app.state();
     let Some(open) = state.active() else { return };
     let doc = open.document.id;
-    let at = state.place.params.get(AT).and_then(|at| at.parse::<u32>().ok());
-    let start = match (command, at) {
-        (_, None) => 0,
-        (Command::NextFinding, Some(at)) => at + 1,
-        (_, Some(0)) => return app.say("This is the first finding."),
-        (_, Some(at)) => at - 1,
+    let is_next = command == Command::NextFinding;
+    let at = place(&state).map(|at| at + u32::from(is_next));
+    let from = match state.place.selection.position() {
+        Some((stream, offset)) => Some((stream, offset.saturating_add(is_next.into()))),
+        None => state.focus.meta.map(|(start, _)| (Stream::Meta, start)),
     };
     let app = app.clone();
     wasm_bindgen_futures::spawn_local(async move {
-        let asked = app.client().ask(Request::Findings(doc, Query { start, count: 1 }));
+        let behind = match (at, from) {
+            (Some(at), _) => at,
+            (None, Some((stream, offset))) => match first_from(&app, doc, stream, offset).await {
+                Ok(first) => first,
+                Err(problem) => return app.complain(problem),
+            },
+            (None, None) => u32::from(!is_next),
+        };
+        let count = u32::from(is_next || behind > 0);
+        let start = if is_next { behind } else { behind.saturating_sub(1) };
+        let asked = app.client().ask(Request::Findings(doc, Query { start, count }));
         match reply!(asked, Findings) {
             Ok(rows) => match rows.rows.first() {
                 Some(row) => {
@@ -215,11 +245,28 @@ pub fn step(app: &App, command: Command) {
                     app.say(format!("Finding {} of {total}: {}", text::count(start + 1), row.message));
                 }
                 None if rows.total == 0 => app.say("Nothing irregular was found."),
+                None if count == 0 => app.say("This is the first finding."),
                 None => app.say("This is the last finding."),
             },
             Err(problem) => app.complain(problem),
         }
     });
+}
+
+/// The number of the first finding that is not before a place.
+async fn first_from(app: &App, doc: DocId, stream: Stream, offset: u64) -> Result<u32, Problem> {
+    let key = |stream, offset| (stream == Stream::Payload, offset);
+    let head = app.client().ask(Request::Findings(doc, Query { start: 0, count: 0 }));
+    let mut range = 0..reply!(head, Findings)?.total;
+    while !range.is_empty() {
+        let start = range.start.midpoint(range.end);
+        let asked = app.client().ask(Request::Findings(doc, Query { start, count: 1 }));
+        match reply!(asked, Findings)?.rows.first() {
+            Some(row) if key(row.stream, row.offset) < key(stream, offset) => range.start = start + 1,
+            _ => range.end = start,
+        }
+    }
+    Ok(range.start)
 }
 
 const fn word(what: CheckKind) -> &'static str {

@@ -15,10 +15,12 @@ use yew::prelude::*;
 
 use super::{keyboard::use_patience, parts::use_size};
 use crate::state::{
-    app::use_commands,
+    Message,
+    app::{use_app, use_commands, use_slice},
     keys::Command,
     pages::{PAGE, Pages},
     scroll::Scroll,
+    selection::Selection,
 };
 
 /// Height of a row in pixels, as in `tokens.css`.
@@ -96,6 +98,21 @@ pub struct ListProps<T: PartialEq + 'static> {
     /// What stands there if there are no rows.
     #[prop_or_default]
     pub empty: Html,
+}
+
+/// The row that was selected in a list last, while its selection stays and rows are those of this revision; and a callback that selects a row.
+#[hook]
+pub fn use_picked(revision: u64) -> (Option<u32>, Callback<(u32, Selection)>) {
+    let app = use_app();
+    let picked = use_state_eq(|| None::<(u32, u64, Selection)>);
+    let selection = use_slice(|state| state.place.selection.clone());
+    let current = picked.as_ref().filter(|(_, of, what)| (*of, what) == (revision, &selection));
+    let current = current.map(|(row, ..)| *row);
+    let pick = Callback::from(move |(row, selection): (u32, Selection)| {
+        picked.set(Some((row, revision, selection.clone())));
+        app.send(Message::Select(selection));
+    });
+    (current, pick)
 }
 
 struct Model<T> {

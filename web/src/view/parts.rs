@@ -4,7 +4,7 @@ use gloo::timers::callback::Timeout;
 use js_sys::Array;
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{Element, ResizeObserver, ResizeObserverEntry};
+use web_sys::{Element, HtmlSelectElement, ResizeObserver, ResizeObserverEntry};
 use yew::prelude::*;
 
 use crate::{
@@ -34,6 +34,17 @@ pub fn use_later() -> bool {
         move || drop(timer)
     });
     *later
+}
+
+/// Keeps a `select` at the value that holds, whatever was chosen in it before.
+#[hook]
+pub fn use_value(select: &NodeRef, value: String) {
+    let select = select.clone();
+    use_effect(move || {
+        if let Some(select) = select.cast::<HtmlSelectElement>() {
+            select.set_value(&value);
+        }
+    });
 }
 
 /// Properties of [`Copy`].

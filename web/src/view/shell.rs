@@ -20,7 +20,7 @@ use super::{
     later::{Arrival, Later},
     layout::Layout,
     open::Start,
-    parts::{Icon, icon},
+    parts::{Icon, icon, use_value},
     status::{Failure, Status},
     structure::Structure,
 };
@@ -200,6 +200,8 @@ fn Switcher() -> Html {
     let app = use_app();
     let documents = use_slice(|state| state.workspace.documents.clone());
     let active = use_document();
+    let select = use_node_ref();
+    use_value(&select, active.as_ref().map_or_else(String::new, |open| open.document.id.to_string()));
     let Some(active) = active else {
         return html! { <span class="document muted">{ "inspector" }</span> };
     };
@@ -221,9 +223,9 @@ fn Switcher() -> Html {
     html! {
         <span class="document">
             if documents.len() > 1 {
-                <select class="switch" aria-label="Document" {onchange}>
+                <select ref={select} class="switch" aria-label="Document" {onchange}>
                     { for documents.iter().map(|open| html! {
-                        <option value={open.document.id.to_string()} selected={open.document.id == id}>{ name(&open.document) }</option>
+                        <option value={open.document.id.to_string()}>{ name(&open.document) }</option>
                     }) }
                 </select>
             } else {

@@ -46,8 +46,10 @@ pub fn Where(props: &WhereProps) -> Html {
         Callback::from(move |_: MouseEvent| {
             // A little of what is around it helps to see where it is.
             let margin = (end - header) / 4 + 16;
-            app.send(Message::Tab(Tab::Layout));
-            app.send(Message::Zoom(Some((header.saturating_sub(margin), end.saturating_add(margin))), false));
+            let mut place = app.state().place.clone();
+            place.tab = Tab::Layout;
+            place.zoom = Some((header.saturating_sub(margin), end.saturating_add(margin)));
+            app.send(Message::Place(place));
         })
     };
     let shown = if *all { contents.chunks.len() } else { FEW };
@@ -168,10 +170,10 @@ pub fn ChunkPanel(props: &ChunkPanelProps) -> Html {
     let filter = {
         let app = app.clone();
         Callback::from(move |_: MouseEvent| {
-            let mut view = app.state().place.files.clone();
-            view.filter.chunk = Some(number);
-            app.send(Message::Files(view));
-            app.send(Message::Tab(Tab::Files));
+            let mut place = app.state().place.clone();
+            place.tab = Tab::Files;
+            place.files.filter.chunk = Some(number);
+            app.send(Message::Place(place));
         })
     };
     html! {

@@ -20,7 +20,7 @@ use crate::{
         open::Document,
     },
     state::{
-        Message, Tab,
+        FINDING, Message, Tab,
         app::{use_app, use_commands, use_document, use_slice},
         keys::Command,
         selection::Selection,
@@ -333,8 +333,10 @@ fn Finding(props: &FindingProps) -> Html {
     let app = use_app();
     let number = props.number;
     let onclick = Callback::from(move |_: MouseEvent| {
-        app.send(Message::Param("finding-at", Some(number.to_string())));
-        app.send(Message::Tab(Tab::Findings));
+        let mut place = app.state().place.clone();
+        place.tab = Tab::Findings;
+        place.params.insert(FINDING.to_owned(), number.to_string());
+        app.send(Message::Place(place));
     });
     html! {
         <p class="trouble">{ &props.sentence }{ " " }<button type="button" class="jump" {onclick}>{ "Show the finding" }</button></p>

@@ -13,13 +13,16 @@ use crate::{
         keys::Command,
         text,
     },
-    view::parts::{Icon, icon},
+    view::parts::{Icon, icon, use_value},
 };
 
 /// So long after the last key the worker is asked.
 const QUIET_MS: u32 = 60;
 /// From so many pixels on everything stands in the bar; below, a button shows the rest.
 const WIDE: f64 = 760.0;
+
+/// The value of an address's choice of several kinds.
+const SEVERAL: &str = "several";
 
 const KINDS: [(Kind, &str); 7] = [
     (Kind::File, "files"),
@@ -49,6 +52,13 @@ pub fn Filter(props: &FilterProps) -> Html {
     let view = use_slice(|state| state.place.files.clone());
     let field = use_node_ref();
     let bar = use_node_ref();
+    let kinds = use_node_ref();
+    let chosen = match *view.filter.kinds {
+        [] => String::new(),
+        [kind] => kind.to_string(),
+        _ => SEVERAL.to_owned(),
+    };
+    use_value(&kinds, chosen);
     let typed = use_state(|| view.filter.text.clone());
     let timer = use_mut_ref(|| None::<Timeout>);
     let more = use_state(|| false);
@@ -165,7 +175,7 @@ pub fn Filter(props: &FilterProps) -> Html {
                 { syntaxes(&app, view.filter.syntax) }
             </span>
             if wide || *more {
-                { conditions(&app, &view, props.info.as_ref().is_some_and(|info| info.has_earlier)) }
+                { conditions(&app, &view, props.info.as_ref().is_some_and(|info| info.has_earlier), &kinds) }
             }
             if !wide {
                 <button type="button" class="quiet" aria-expanded={more.to_string()} onclick={toggle_more}>
@@ -228,7 +238,7 @@ fn others(filter: &Wanted) -> usize {
     .count()
 }
 
-fn conditions(app: &App, view: &View, has_earlier: bool) -> Html {
+fn conditions(app: &App, view: &View, has_earlier: bool, kinds: &NodeRef) -> Html {
     let filter = &view.filter;
     let kind = {
         let app = app.clone();
@@ -237,7 +247,6 @@ fn conditions(app: &App, view: &View, has_earlier: bool) -> Html {
             change(&app, |view| view.filter.kinds = value.parse().into_iter().collect());
         })
     };
-    let chosen = filter.kinds.first().copied();
     let size = |label: &'static str, now: Option<u64>, set: fn(&mut Wanted, Option<u64>)| {
         let app = app.clone();
         let onchange = Callback::from(move |event: Event| {
@@ -259,19 +268,23 @@ fn conditions(app: &App, view: &View, has_earlier: bool) -> Html {
         html! { <label class="check" title={why_not}><input type="checkbox" checked={on} {disabled} {onchange} />{ label }</label> }
     };
     let unknown = (!has_earlier).then_some("Not known: no earlier snapshot of this group is open");
-    let reused = filter.reused == Some(true);
+    // Addresses may say more than can be chosen here.
+    let reused = if filter.reused == Some(false) { "not reused" } else { "reused" };
+    let several = (filter.kinds.len() > 1).then(|| {
+        let chosen = KINDS.iter().filter(|(kind, _)| filter.kinds.contains(&(*kind as u8)));
+        chosen.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+    });
     html! {
         <>
-            <select aria-label="Kind of entry" onchange={kind}>
-                <option value="" selected={chosen.is_none()}>{ "all kinds" }</option>
-                { for KINDS.map(|(kind, name)| html! {
-                    <option value={(kind as u8).to_string()} selected={chosen == Some(kind as u8)}>{ name }</option>
-                }) }
+            <select ref={kinds} aria-label="Kind of entry" onchange={kind}>
+                <option value="">{ "all kinds" }</option>
+                { for KINDS.map(|(kind, name)| html! { <option value={(kind as u8).to_string()}>{ name }</option> }) }
+                { for several.map(|names| html! { <option value={SEVERAL}>{ names }</option> }) }
             </select>
             { size("from size", filter.least, |filter, value| filter.least = value) }
             { size("to size", filter.most, |filter, value| filter.most = value) }
             { check("finding".to_owned(), filter.with_finding, None, |view, on| view.filter.with_finding = on) }
-            { check("reused".to_owned(), reused, unknown, |view, on| view.filter.reused = on.then_some(true)) }
+            { check(reused.to_owned(), filter.reused.is_some(), unknown, |view, on| view.filter.reused = on.then_some(true)) }
             if let Some(chunk) = filter.chunk {
                 { check(format!("in chunk {chunk}"), true, None, |view, _| view.filter.chunk = None) }
             }

@@ -132,7 +132,7 @@ fn Table(props: &TableProps) -> Html {
     let doc = props.doc;
     let app = use_app();
     let epoch = use_epoch(doc);
-    let view = use_slice(|state| state.place.files.clone());
+    let view = use_slice(crate::state::State::files);
     let (has_chunks, has_payload) = use_slice(move |state| {
         let document = state.workspace.get(doc).map(|open| &open.document);
         document.map_or((false, false), |it| (it.has_chunks, it.padding.is_some()))
@@ -166,7 +166,7 @@ fn Table(props: &TableProps) -> Html {
         // What is typed and what was chosen last may not be shown yet.
         let (app, of) = (app.clone(), shown.view.clone());
         use_patience(&pane, 0, move |command| {
-            command.is_of_view() && of.as_ref() != Some(&app.state().place.files)
+            command.is_of_view() && of.as_ref() != Some(&app.state().files())
         });
     }
 
@@ -223,7 +223,7 @@ fn Table(props: &TableProps) -> Html {
 
     // The root alone would be no answer.
     let total = shown.info.as_ref().filter(|info| info.matches > 0).map_or(0, |info| info.rows);
-    let empty = html! { <div class="empty">{ nothing(&view, &shown) }</div> };
+    let empty = html! { <div class="empty">{ nothing(&app, &view, &shown) }</div> };
     html! {
         <div class="files-table" ref={pane}>
             <div class="filter-place"><Later><filter::Filter info={shown.info.clone()} of={shown.answered().cloned()} {width} /></Later></div>
@@ -298,7 +298,7 @@ fn use_current(
                             current.set((found, if moved { show + 1 } else { show }));
                             if moved {
                                 // Directories above it were opened: there are other rows now.
-                                let view = app.state().place.files.clone();
+                                let view = app.state().files();
                                 let rows = app.client().ask(Request::View(doc, view));
                                 shown.dispatch(Change::Again(reply!(rows, View)));
                             }
@@ -385,14 +385,18 @@ fn head(app: &App, view: &View, columns: &[Column]) -> Html {
     html! { <>{ for cells }</> }
 }
 
-fn nothing(view: &View, shown: &Shown) -> Html {
+fn nothing(app: &App, view: &View, shown: &Shown) -> Html {
     match &shown.info {
         None => html! {},
         Some(_) if view.filter == Default::default() => html! { <p>{ "No entry was read." }</p> },
         Some(info) if view.filter.reused.is_some() && !info.has_earlier => {
             html! { <p>{ "No earlier snapshot of this group is open, so it is not known what was used again. Open one, too." }</p> }
         }
-        Some(_) => html! { <p>{ "Nothing matches. Esc in the field clears the filter." }</p> },
+        Some(_) => {
+            let all = View { filter: Filter::default(), ..view.clone() };
+            let onclick = app.on(move |_: MouseEvent| Message::Files(all.clone()));
+            html! { <p>{ "Nothing matches. " }<button type="button" {onclick}>{ "Clear the filters" }</button></p> }
+        }
     }
 }
 
