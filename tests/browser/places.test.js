@@ -128,7 +128,7 @@ test("an older snapshot is opened beside the one that is shown, and chosen only 
   await view(page, "compare");
   const select = page.locator("#compare-older");
   await select.selectOption(`snapshot:${oldest}`);
-  await page.locator(".banner.bad").first().waitFor();
+  await page.locator(".said", { hasText: "is no archive" }).waitFor();
   await page.locator("#view-compare .empty").waitFor();
   assert.equal(await chosen(select), "choose…");
   assert.equal(await page.getByRole("button", { name: "swap" }).count(), 0);
@@ -183,7 +183,8 @@ test("a finding is marked while it is selected, whatever is found since", async 
   await page.locator("#view-findings [data-row='1']").waitFor();
   assert.deepEqual(await texts(marked(page, "findings")), []);
   await page.keyboard.press("]");
-  await page.locator(".status", { hasText: "Finding 1 of" }).waitFor();
+  await page.locator(".status", { hasText: /Finding \d+ of/ }).waitFor();
+  await marked(page, "findings").waitFor();
 });
 
 test("what is not known of a document filters nothing", async (t) => {
