@@ -208,7 +208,7 @@ impl State {
         if store.is_some() || !new.is_empty() {
             self.shown = self.shown.max(order);
         }
-        if before.is_none() && !new.is_empty() {
+        if before.is_none() && !new.is_empty() && order > 0 {
             // What comes later under the number of an address is another one.
             self.place.older = self.place.older.filter(|older| self.workspace.get(*older).is_some());
         }

@@ -145,12 +145,12 @@ fn open_older(app: &App, store: u32, snapshot: SnapshotRef, newer: DocId) {
     }
     let what = format!("opening {}", snapshot.snapshot);
     let request = Request::OpenSnapshot(crate::protocol::open::OpenSnapshot { store, snapshot });
-    app.job(what, request, Vec::new(), move |app, answer| match answer {
+    app.job(what, request.clone(), Vec::new(), move |app, answer| match answer {
         Ok((Reply::Opened(opened), _)) => {
             let older = opened.documents.iter().find(|document| document.is_archive());
             let older = older.map(|document| document.id);
             // As what was asked for before all that is shown: the newer one stays.
-            app.send(Message::Opened(opened, 0));
+            app.opened(request, Vec::new(), opened, 0);
             match older {
                 Some(older) => app.send(Message::Compare(older, newer)),
                 None => app.say("What was opened is no archive: it cannot be compared."),
