@@ -114,10 +114,14 @@ impl List {
 
     /// Takes over what a decoder found since the last call.
     pub(super) fn decoded(&self, findings: &mut decode::Findings, tree: &Tree) {
-        let more = findings.total() - self.decoded.replace(findings.total());
+        self.take(findings, self.decoded.replace(findings.total()), By::Decoding, tree);
+    }
+
+    /// Takes over what was found in the metadata since there were so many.
+    pub(super) fn take(&self, findings: &mut decode::Findings, before: u64, by: By, tree: &Tree) {
         let drained: Vec<decode::Finding> = findings.drain().collect();
-        self.drop_some(By::Decoding, more - drained.len() as u64);
-        drained.into_iter().for_each(|finding| self.add(irregular(finding, By::Decoding, tree)));
+        self.drop_some(by, findings.total() - before - drained.len() as u64);
+        drained.into_iter().for_each(|finding| self.add(irregular(finding, by, tree)));
     }
 
     /// Notes what decoding ended with.
@@ -158,7 +162,7 @@ impl List {
 }
 
 /// What a decoder, or a check of tables, found in the metadata.
-pub(super) fn irregular(finding: decode::Finding, by: By, tree: &Tree) -> Finding {
+fn irregular(finding: decode::Finding, by: By, tree: &Tree) -> Finding {
     Finding {
         by,
         stream: Stream::Meta,

@@ -9,7 +9,7 @@ use pxkit_core::decode::{Decoder, Findings, GoodbyeCheck, Step};
 use pxkit_core::format::{Digest, MAX_CHUNK_SIZE};
 use pxkit_core::layout::{self, Batching, GhostWalk, HeaderCheck, MarkerCheck};
 
-use super::findings::{By, Finding, irregular};
+use super::findings::{By, Finding};
 use super::source::Source;
 use super::source::window::Window;
 use super::{Document, Task, crypto, load, problem};
@@ -117,6 +117,7 @@ pub async fn check(task: &Task, document: &Rc<Document>, check: Check) -> Result
         document: document.clone(),
         range,
         before: 0,
+        taken: 0,
         checked: Checked { what: check.what, looked_at: 0, found: 0, unreadable: 0, problem: None },
     };
     let outcome = match check.what {
@@ -150,6 +151,8 @@ struct Run<'a> {
     range: Range<u64>,
     /// Findings that there were before, without those of the same check.
     before: u64,
+    /// Findings of tables that were taken over.
+    taken: u64,
     checked: Checked,
 }
 
@@ -385,9 +388,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn take(&self, findings: &mut Findings, by: By) {
-        let tree = self.document.tree();
-        findings.drain().for_each(|finding| self.document.findings.add(irregular(finding, by, &tree)));
+    fn take(&mut self, findings: &mut Findings, by: By) {
+        let before = std::mem::replace(&mut self.taken, findings.total());
+        self.document.findings.take(findings, before, by, &self.document.tree());
     }
 }
 

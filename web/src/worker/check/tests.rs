@@ -176,6 +176,19 @@ fn tables_that_are_wrong() {
     assert_eq!(findings(&bench, id).total as u64, checked.found, "nothing was found twice");
 }
 
+/// Also of one table with more wrong records than are listed of it.
+#[test]
+fn records_that_are_wrong_are_counted() {
+    let bench = Bench::new();
+    let mut archive = golden("archives/wide.pxar");
+    let tail = archive.len() - 24;
+    (1..=1500).for_each(|record| archive[tail - 24 * record] ^= 1);
+    let id = bench.open(vec![("wide.pxar", archive)]).documents[0].id;
+    let checked = check(&bench, id, CheckKind::Tables);
+    assert!(checked.found >= 1500, "{checked:?}");
+    assert_eq!(findings(&bench, id).counted, checked.found);
+}
+
 #[test]
 fn what_cannot_be_checked_gets_a_sentence() {
     let bench = Bench::new();
