@@ -372,7 +372,7 @@ impl App {
             self.job(format!("opening {what} again"), request, handles, |_, answer| _ = sender.send(answer));
             // Whoever takes one back wants the others.
             let Ok(answer) = receiver.await else { continue };
-            let mut opened = match answer {
+            let opened = match answer {
                 Ok((Reply::Opened(opened), _)) => opened,
                 Ok((Reply::Key(key), _)) => open::Opened { keys: vec![key], ..open::Opened::default() },
                 Ok(_) => continue,
@@ -386,15 +386,10 @@ impl App {
                 }
             };
             stores.extend(given.stores.into_iter().zip(opened.stores.iter().map(|store| store.id)));
-            let mut before = given.documents.iter();
-            opened.documents.retain(|document| {
-                let stays = before.next().is_none_or(|it| it.1);
-                if !stays {
-                    self.tell(Request::Close(document.id));
-                }
-                stays
-            });
+            let both = opened.documents.iter().zip(&given.documents);
+            let closed: Vec<DocId> = both.filter(|it| !it.1.1).map(|it| it.0.id).collect();
             self.opened(given.request, given.handles, opened, 0);
+            closed.into_iter().for_each(|doc| self.close(doc));
         }
         let state = self.state();
         if state.active().is_none() {
