@@ -5,10 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use futures::{
-    channel::oneshot,
-    future::{AbortHandle, Abortable},
-};
+use futures::future::{AbortHandle, Abortable};
 use gloo::{events::EventListener, storage::Storage, timers::callback::Timeout};
 use pxkit_core::layout::sort_things;
 use wasm_bindgen::JsValue;
@@ -29,29 +26,29 @@ use crate::reply;
 
 /// The page's one store. Clones are the same store.
 #[derive(Clone)]
-pub struct App(Rc<Inner>);
+pub struct App(pub(super) Rc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     state: RefCell<Rc<State>>,
     listeners: RefCell<Numbered<Listener>>,
     /// Those who take commands of the keyboard, the latest last.
     takers: RefCell<Numbered<Taker>>,
     next: Cell<u32>,
-    client: Client,
+    pub(super) client: Client,
     history: History,
     jobs: RefCell<Numbered<AbortHandle>>,
-    given: RefCell<Vec<Given>>,
+    pub(super) given: RefCell<Vec<Given>>,
     follow: Follow,
     _popstate: RefCell<Option<EventListener>>,
 }
 
 /// What was opened, to open it again in another worker.
-struct Given {
-    request: Request,
-    handles: Vec<JsValue>,
+pub(super) struct Given {
+    pub request: Request,
+    pub handles: Vec<JsValue>,
     /// Its documents in their order, and whether they are still open.
-    documents: Vec<(DocId, bool)>,
-    stores: Vec<u32>,
+    pub documents: Vec<(DocId, bool)>,
+    pub stores: Vec<u32>,
     /// It gave more than documents.
     stays: bool,
 }
@@ -260,7 +257,7 @@ impl App {
     }
 
     /// Opens the snapshot that an address named and that is not open yet, in one of these stores.
-    fn open_wanted(&self, stores: &[u32], order: u32) {
+    pub(super) fn open_wanted(&self, stores: &[u32], order: u32) {
         let Some((store, snapshot)) = self.state().wanted.clone() else { return };
         // Numbers are given in the order of opening: the one of the address may be that of another one now.
         let same = store.and_then(|store| stores.iter().find(|it| **it == store));
@@ -293,7 +290,7 @@ impl App {
     }
 
     /// Asks for what needs no answer.
-    fn tell(&self, request: Request) {
+    pub(super) fn tell(&self, request: Request) {
         let asked = self.client().ask(request);
         spawn_local(async move { drop(asked.await) });
     }
@@ -332,72 +329,6 @@ impl App {
         if let Some(abort) = self.0.jobs.borrow().get(job) {
             abort.abort();
         }
-    }
-
-    /// Starts another worker; `again` opens in it what was open.
-    pub fn restart(&self, again: bool) {
-        let given = self.0.given.take();
-        let link = self.state().link();
-        self.send(Message::Reset);
-        self.0.client.start();
-        self.send(Message::Go(link));
-        if again {
-            spawn_local(self.clone().open_again(given));
-        }
-    }
-
-    /// Opens things one after the other, as they were opened before: snapshots need their datastore, and perhaps a key.
-    async fn open_again(self, all: Vec<Given>) {
-        // Numbers of datastores, before and now.
-        let mut stores: Vec<(u32, u32)> = Vec::new();
-        for mut given in all {
-            let what = match &mut given.request {
-                Request::Open(open) => open.items.first().map_or_else(String::new, name),
-                Request::OpenSnapshot(open) => {
-                    let now = stores.iter().find(|it| it.0 == open.store);
-                    open.store = now.map_or(open.store, |it| it.1);
-                    open.snapshot.snapshot.clone()
-                }
-                _ => "a key".to_owned(),
-            };
-            given
-                .documents
-                .iter()
-                .map(|it| it.0)
-                .min()
-                .into_iter()
-                .for_each(|first| self.tell(Request::Number(first)));
-            let (sender, receiver) = oneshot::channel();
-            let (request, handles) = (given.request.clone(), given.handles.clone());
-            self.job(format!("opening {what} again"), request, handles, |_, answer| _ = sender.send(answer));
-            // Whoever takes one back wants the others.
-            let Ok(answer) = receiver.await else { continue };
-            let opened = match answer {
-                Ok((Reply::Opened(opened), _)) => opened,
-                Ok((Reply::Key(key), _)) => open::Opened { keys: vec![key], ..open::Opened::default() },
-                Ok(_) => continue,
-                Err(problem) => {
-                    if problem.kind == ProblemKind::Cancelled {
-                        // This worker is gone, too.
-                        self.0.given.borrow_mut().push(given);
-                    }
-                    self.complain(problem);
-                    continue;
-                }
-            };
-            stores.extend(given.stores.into_iter().zip(opened.stores.iter().map(|store| store.id)));
-            let both = opened.documents.iter().zip(&given.documents);
-            let closed: Vec<DocId> = both.filter(|it| !it.1.1).map(|it| it.0.id).collect();
-            self.opened(given.request, given.handles, opened, 0);
-            closed.into_iter().for_each(|doc| self.close(doc));
-        }
-        let state = self.state();
-        if state.active().is_none() {
-            let first = state.workspace.documents.first();
-            first.into_iter().for_each(|open| self.send(Message::Activate(open.document.id)));
-        }
-        let stores: Vec<u32> = state.workspace.stores.iter().map(|store| store.id).collect();
-        self.open_wanted(&stores, self.number());
     }
 
     /// Hands a command to those who take it: first those in whose element the keyboard is, then by rank, then the latest.
@@ -545,7 +476,7 @@ pub fn use_reply(request: Option<Request>, epoch: u32) -> Asking {
     Asking { reply, waiting: *waiting, fresh }
 }
 
-fn name(item: &open::Item) -> String {
+pub(super) fn name(item: &open::Item) -> String {
     match item {
         open::Item::File { path, .. } => path.clone(),
         open::Item::Directory { name, .. }

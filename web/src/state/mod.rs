@@ -1,8 +1,10 @@
 //! What the page knows: what is open, where the person is, what is selected. One [`State`], changed by small messages; views show parts of
 //! it and ask the worker for the rest.
 //!
-//! Everything here but `app`, `client`, `follow` and `history` is free of the browser and tested natively.
+//! Everything here but `again`, `app`, `client`, `follow` and `history` is free of the browser and tested natively.
 
+#[cfg(target_arch = "wasm32")]
+mod again;
 #[cfg(target_arch = "wasm32")]
 pub mod app;
 #[cfg(target_arch = "wasm32")]
