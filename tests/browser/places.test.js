@@ -135,7 +135,7 @@ test("an older snapshot is opened beside the one that is shown, and chosen only 
   await select.selectOption("snapshot:host/meta/2026-11-22T21:15:56Z");
   await page.locator("#view-compare .differences [data-row]").first().waitFor();
   assert.match(await chosen(select), /15:56Z/);
-  assert.match(await address(page), /path=\/large/);
+  await eventually(async () => assert.match(await address(page), /path=\/large/));
   await page.locator("#entry h2", { hasText: "large" }).waitFor();
 });
 
@@ -210,11 +210,11 @@ test("areas of another document begin at its root", async (t) => {
   await page.locator("#view-layout .areas").focus();
   await eventually(async () => {
     await page.keyboard.press("Enter");
-    assert.match(await address(page), /dir=/);
+    await eventually(async () => assert.match(await address(page), /dir=/));
   });
   await page.locator(".switch").selectOption({ index: 0 });
   await eventually(async () => assert.match(await address(page), /15:54Z/));
-  assert.doesNotMatch(await address(page), /dir=/);
+  await eventually(async () => assert.doesNotMatch(await address(page), /dir=/));
   assert.deepEqual(await texts(page.locator("#view-layout nav.path li")), ["/"]);
 });
 
@@ -235,8 +235,10 @@ test("filters that an address brings are seen, and can be cleared", async (t) =>
   await empty.filter({ hasText: "Nothing matches" }).waitFor();
   await empty.getByRole("button", { name: "Clear the filters" }).click();
   await rows(page).first().waitFor();
-  assert.equal(await chosen(kinds), "all kinds");
-  assert.doesNotMatch(await address(page), /kind=/);
+  await eventually(async () => {
+    assert.equal(await chosen(kinds), "all kinds");
+    assert.doesNotMatch(await address(page), /kind=/);
+  });
 });
 
 test("the files of a chunk are a step of their own", async (t) => {
@@ -245,16 +247,18 @@ test("the files of a chunk are a step of their own", async (t) => {
   await page.locator("#view-chunks [data-row='2']").click();
   await page.locator("#entry button", { hasText: "list" }).click();
   await page.locator('.shell[data-tab="files"]').waitFor();
-  assert.match(await address(page), /in-chunk=2/);
+  await eventually(async () => assert.match(await address(page), /in-chunk=2/));
   await page.goBack();
   await page.locator('.shell[data-tab="chunks"]').waitFor();
-  assert.doesNotMatch(await address(page), /in-chunk/);
-  await page.locator("#view-chunks [data-row='3']").dblclick();
+  await eventually(async () => assert.doesNotMatch(await address(page), /in-chunk/));
+  await page.locator("#view-chunks [data-row='3']").click();
+  await eventually(async () => assert.match(await address(page), /[?&]chunk=3/));
+  await page.keyboard.press("Enter");
   await page.locator('.shell[data-tab="layout"]').waitFor();
-  assert.match(await address(page), /zoom=/);
+  await eventually(async () => assert.match(await address(page), /zoom=/));
   await page.goBack();
   await page.locator('.shell[data-tab="chunks"]').waitFor();
-  assert.doesNotMatch(await address(page), /zoom=/);
+  await eventually(async () => assert.doesNotMatch(await address(page), /zoom=/));
 });
 
 test("an address of what is not open leads to what is, and says so", async (t) => {
@@ -271,5 +275,5 @@ test("an address of what is not open leads to what is, and says so", async (t) =
   await page.evaluate((newest) => void (location.hash = `#/files?snapshot=${newest}&path=/large`), newest);
   await page.locator(".said, .banner", { hasText: "open its datastore" }).first().waitFor();
   await view(page, "layout");
-  assert.doesNotMatch(await address(page), /snapshot=/);
+  await eventually(async () => assert.doesNotMatch(await address(page), /snapshot=/));
 });

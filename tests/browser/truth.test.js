@@ -113,6 +113,7 @@ test("the panel of a chunk knows of an older snapshot as soon as it is there", a
   await page.locator(".switch").selectOption({ index: 1 });
   await page.locator(".document button.icon").click();
   await page.locator(".switch").waitFor({ state: "detached" });
+  await view(page, "chunks");
   await page.locator("#view-chunks [data-row='2']").click();
   await page.locator("#entry h2", { hasText: "Chunk" }).waitFor();
   await page.locator("#entry dt", { hasText: "earlier snapshot" }).waitFor({ state: "detached" });

@@ -352,7 +352,7 @@ fn b59_two_at_once() {
 fn b76_names_come_once() {
     let place = Place::new();
     place.tree();
-    let run = place.run(&["backup", "root.pxar:tree", "root.pxar:tree", "--backup-id", &place.id]).exits(2);
+    let run = place.run(&["backup", "root.pxar:tree", "root.pxar:tree", "--backup-id", &place.id]).exits(64);
     assert!(run.err.contains("twice"), "{}", run.err);
     if let Some(server) = place.own() {
         assert!(server.log().is_empty());
