@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{File, HtmlInputElement, HtmlSelectElement};
+use web_sys::{File, HtmlInputElement};
 use yew::prelude::*;
 
-use super::parts::{Size, Trouble, local};
+use super::parts::{Size, Trouble, local, use_select};
 use crate::{
     protocol::{
         Problem, ProblemKind, Reply, Request,
@@ -52,6 +52,17 @@ pub fn Chooser(props: &ChooserProps) -> Html {
         }),
         keys,
     );
+    let choose_namespace = {
+        let (namespace, group) = (namespace.setter(), group.setter());
+        Callback::from(move |chosen| {
+            namespace.set(chosen);
+            group.set(None);
+        })
+    };
+    let shown =
+        |name: &String| (name.clone(), if name.is_empty() { "(root)".to_owned() } else { name.clone() });
+    let namespaces = store.iter().flat_map(|store| &store.namespaces).map(shown).collect();
+    let namespaces = use_select(None, None, (*namespace).clone(), namespaces, choose_namespace);
     let Some(store) = store else { return html! { <p>{ "This datastore is not open any more." }</p> } };
     let groups: Vec<GroupInfo> = match listing.reply.as_ref() {
         Some(Ok(reply)) => match &**reply {
@@ -66,13 +77,6 @@ pub fn Chooser(props: &ChooserProps) -> Html {
             [only] => Some(only.name.clone()),
             _ => None,
         });
-    let choose_namespace = {
-        let (namespace, group) = (namespace.setter(), group.setter());
-        Callback::from(move |event: Event| {
-            namespace.set(event.target_unchecked_into::<HtmlSelectElement>().value());
-            group.set(None);
-        })
-    };
     let trouble = listing.reply.as_ref().and_then(|reply| reply.as_ref().err().cloned());
     html! {
         <div class="chooser">
@@ -80,13 +84,7 @@ pub fn Chooser(props: &ChooserProps) -> Html {
                 <h2 class="store-name">{ &store.name }</h2>
                 if store.namespaces.len() > 1 {
                     <label>{ "Namespace " }
-                        <select onchange={choose_namespace}>
-                            { for store.namespaces.iter().map(|name| html! {
-                                <option value={name.clone()} selected={*name == *namespace}>
-                                    { if name.is_empty() { "(root)" } else { name.as_str() } }
-                                </option>
-                            }) }
-                        </select>
+                        { namespaces }
                     </label>
                 }
                 <KeyFile />

@@ -9,7 +9,7 @@ use super::{
     charts::{Bar, Bars, Curve, Unit},
     keyboard::use_patience,
     list::{Fetched, Line, List, use_picked},
-    parts::{Copy, Jump, Trouble, use_size},
+    parts::{Copy, Jump, Trouble, options, use_select, use_size},
 };
 use crate::{
     protocol::{
@@ -39,6 +39,10 @@ const SORTS: [(Sort, &str); 6] = [
     (Sort::Files, "files"),
     (Sort::Digest, "digest"),
 ];
+
+/// Which chunks are shown, if something older is known: words in the address, and names.
+const SHARES: [(Option<bool>, &str, &str); 3] =
+    [(None, "", "all"), (Some(true), "shared", "shared with an older snapshot"), (Some(false), "new", "new")];
 
 /// The view.
 #[component]
@@ -70,14 +74,17 @@ fn query(params: &Params) -> Query {
         if let Some((sort, _)) = SORTS.iter().find(|(_, word)| *word == name) {
             (query.sort, query.descending) = (*sort, descending);
         }
-        match name {
-            "padded" => query.padded = true,
-            "shared" => query.shared = Some(true),
-            "new" => query.shared = Some(false),
-            _ => {}
+        query.padded |= name == "padded";
+        if let Some((Some(shared), ..)) = SHARES.iter().find(|(_, word, _)| *word == name) {
+            query.shared = Some(*shared);
         }
     }
     query
+}
+
+/// The word for which chunks are shown.
+fn share(shared: Option<bool>) -> &'static str {
+    SHARES.iter().find(|it| it.0 == shared).map_or("", |it| it.1)
 }
 
 fn param(query: &Query) -> Message {
@@ -87,7 +94,7 @@ fn param(query: &Query) -> Message {
         words.push(format!("{name}{}", if query.descending { "-" } else { "" }));
     }
     words.extend(query.padded.then(|| "padded".to_owned()));
-    words.extend(query.shared.map(|shared| if shared { "shared" } else { "new" }.to_owned()));
+    words.extend(query.shared.map(|_| share(query.shared).to_owned()));
     Message::Param("chunks", (!words.is_empty()).then(|| words.join(",")))
 }
 
@@ -139,16 +146,12 @@ fn Toolbar(props: &ToolbarProps) -> Html {
     };
     let shared = {
         let app = app.clone();
-        Callback::from(move |event: Event| {
-            let select: Option<web_sys::HtmlSelectElement> = event.target_dyn_into();
-            let shared = match select.map(|select| select.value()).as_deref() {
-                Some("shared") => Some(true),
-                Some("new") => Some(false),
-                _ => None,
-            };
+        Callback::from(move |word: String| {
+            let shared = SHARES.iter().find(|it| it.1 == word).and_then(|it| it.0);
             app.send(param(&Query { shared, ..now }));
         })
     };
+    let shares = use_select(None, None, share(now.shared).to_owned(), options(SHARES), shared);
     let fact = |name: &'static str, value: String, exact: String| {
         html! { <div title={exact}><dt>{ name }</dt><dd>{ value }</dd></div> }
     };
@@ -158,11 +161,7 @@ fn Toolbar(props: &ToolbarProps) -> Html {
             if summary.shared.is_some() {
                 <label>
                     { "Show" }
-                    <select onchange={shared}>
-                        <option value="all" selected={now.shared.is_none()}>{ "all" }</option>
-                        <option value="shared" selected={now.shared == Some(true)}>{ "shared with an older snapshot" }</option>
-                        <option value="new" selected={now.shared == Some(false)}>{ "new" }</option>
-                    </select>
+                    { shares }
                 </label>
             }
             <dl class="facts">

@@ -6,7 +6,7 @@ use super::{
     keyboard::use_patience,
     legend::{LegendView, hidden},
     map::MapView,
-    parts::Trouble,
+    parts::{Trouble, options, use_select},
     treemap::TreemapView,
 };
 use crate::{
@@ -64,8 +64,8 @@ fn Shown(props: &ShownProps) -> Html {
     let doc = document.id;
     let params = use_slice(|state| state.place.params.clone());
     let wanted = params.get("colour").map_or("", String::as_str);
-    let colouring =
-        COLOURINGS.iter().find(|(_, word, _)| *word == wanted).map_or_else(Colouring::default, |it| it.0);
+    let (colouring, word, _) =
+        *COLOURINGS.iter().find(|(_, word, _)| *word == wanted).unwrap_or(&COLOURINGS[0]);
     let is_treemap = params.get("map").is_some_and(|map| map == "areas");
     let hidden = hidden(&params);
     let epoch = use_epoch(doc);
@@ -91,14 +91,13 @@ fn Shown(props: &ShownProps) -> Html {
     };
     let colour = {
         let app = app.clone();
-        Callback::from(move |event: Event| {
-            let select: Option<web_sys::HtmlSelectElement> = event.target_dyn_into();
-            let word = select.map(|select| select.value()).filter(|word| word != COLOURINGS[0].1);
-            app.send(Message::Param("colour", word));
+        Callback::from(move |word: String| {
+            app.send(Message::Param("colour", Some(word).filter(|word| word != COLOURINGS[0].1)));
             // The numbers of what is hidden mean something else now.
             app.send(Message::Param("hide", None));
         })
     };
+    let colours = use_select(None, None, word.to_owned(), options(COLOURINGS), colour);
     let facts = totals.as_ref().map(|totals| {
         let mut facts = vec![
             ("stream", text::size(totals.stream), text::exact(totals.stream)),
@@ -133,11 +132,7 @@ fn Shown(props: &ShownProps) -> Html {
                 </div>
                 <label>
                     { "Colour" }
-                    <select onchange={colour}>
-                        { for COLOURINGS.iter().map(|(it, word, name)| html! {
-                            <option value={*word} selected={*it == colouring}>{ *name }</option>
-                        }) }
-                    </select>
+                    { colours }
                 </label>
                 if !is_treemap {
                     <Zoom size={totals.as_ref().map_or(0, |totals| totals.stream)} />

@@ -25,7 +25,7 @@ pub fn Start() -> Html {
     if let Some(store) = store {
         return html! {
             <section class="start-store" aria-label="Snapshots">
-                <Chooser store={store.id} />
+                <Chooser key={store.id} store={store.id} />
                 <details class="start-more"><summary>{ "Open something else" }</summary><Ways /></details>
             </section>
         };

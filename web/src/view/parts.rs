@@ -47,6 +47,33 @@ pub fn use_value(select: &NodeRef, value: String) {
     });
 }
 
+/// A `select` that always shows the value that holds: what is chosen in it, it shows once that holds. `options` are values with what is
+/// shown of them; it has a label if none is around it.
+#[hook]
+pub fn use_select(
+    label: Option<&'static str>,
+    class: Option<&'static str>,
+    value: String,
+    options: Vec<(String, String)>,
+    choose: Callback<String>,
+) -> Html {
+    let select = use_node_ref();
+    use_value(&select, value.clone());
+    let onchange = Callback::from(move |event: Event| {
+        let select: HtmlSelectElement = event.target_unchecked_into();
+        let chosen = select.value();
+        select.set_value(&value);
+        choose.emit(chosen);
+    });
+    let option = |(value, shown)| html! { <option {value}>{ shown }</option> };
+    html! { <select ref={select} {class} aria-label={label} {onchange}>{ for options.into_iter().map(option) }</select> }
+}
+
+/// Choices from words and names.
+pub fn options<T, const N: usize>(all: [(T, &str, &str); N]) -> Vec<(String, String)> {
+    all.map(|(_, word, name)| (word.to_owned(), name.to_owned())).into()
+}
+
 /// Properties of [`Copy`].
 #[derive(Properties, PartialEq)]
 pub struct CopyProps {

@@ -2,7 +2,6 @@
 
 use gloo::events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
     later::{Arrival, Later},
     layout::Layout,
     open::Start,
-    parts::{Icon, icon, use_value},
+    parts::{Icon, icon, use_select},
     status::{Failure, Status},
     structure::Structure,
 };
@@ -200,21 +199,20 @@ fn Switcher() -> Html {
     let app = use_app();
     let documents = use_slice(|state| state.workspace.documents.clone());
     let active = use_document();
-    let select = use_node_ref();
-    use_value(&select, active.as_ref().map_or_else(String::new, |open| open.document.id.to_string()));
+    let choose = {
+        let app = app.clone();
+        Callback::from(move |doc: String| {
+            doc.parse().into_iter().for_each(|doc| app.send(Message::Activate(doc)))
+        })
+    };
+    let shown = active.as_ref().map_or_else(String::new, |open| open.document.id.to_string());
+    let all = documents.iter().map(|open| (open.document.id.to_string(), name(&open.document))).collect();
+    let select = use_select(Some("Document"), Some("switch"), shown, all, choose);
     let Some(active) = active else {
         return html! { <span class="document muted">{ "inspector" }</span> };
     };
     let document = &active.document;
     let id = document.id;
-    let onchange = {
-        let app = app.clone();
-        Callback::from(move |event: Event| {
-            if let Ok(doc) = event.target_unchecked_into::<HtmlSelectElement>().value().parse() {
-                app.send(Message::Activate(doc));
-            }
-        })
-    };
     let close = {
         let app = app.clone();
         Callback::from(move |_: MouseEvent| app.close(id))
@@ -223,11 +221,7 @@ fn Switcher() -> Html {
     html! {
         <span class="document">
             if documents.len() > 1 {
-                <select ref={select} class="switch" aria-label="Document" {onchange}>
-                    { for documents.iter().map(|open| html! {
-                        <option value={open.document.id.to_string()}>{ name(&open.document) }</option>
-                    }) }
-                </select>
+                { select }
             } else {
                 <span class="title" title={name(document)}>{ name(document) }</span>
             }
@@ -364,15 +358,15 @@ fn Banners() -> Html {
 fn Over() -> Html {
     let app = use_app();
     let panel = use_slice(|state| state.panel);
-    let has_document = use_document().is_some();
+    let document = use_document().map(|open| open.document.id);
     let (label, content) = match panel {
         Panel::None => return html! {},
         Panel::Help => ("Keys", html! { <Help /> }),
         // Without a document these are the page itself.
-        Panel::Open | Panel::Store(_) if !has_document => return html! {},
+        Panel::Open | Panel::Store(_) if document.is_none() => return html! {},
         Panel::Open => ("Open", html! { <Start /> }),
-        Panel::Store(store) => ("Snapshots", html! { <Chooser {store} /> }),
-        Panel::Goto => ("Go to an offset", html! { <Goto /> }),
+        Panel::Store(store) => ("Snapshots", html! { <Chooser key={store} {store} /> }),
+        Panel::Goto => ("Go to an offset", html! { <Goto key={document.unwrap_or_default()} /> }),
     };
     html! {
         <aside class={classes!("over", format!("over-{}", label.split(' ').next().unwrap_or_default().to_lowercase()))} aria-label={label}>

@@ -2,7 +2,7 @@
 
 use gloo::timers::callback::Timeout;
 use pxkit_core::format::Kind;
-use web_sys::{HtmlInputElement, HtmlSelectElement};
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::{
@@ -13,16 +13,13 @@ use crate::{
         keys::Command,
         text,
     },
-    view::parts::{Icon, icon, use_value},
+    view::parts::{Icon, icon, use_select},
 };
 
 /// So long after the last key the worker is asked.
 const QUIET_MS: u32 = 60;
 /// From so many pixels on everything stands in the bar; below, a button shows the rest.
 const WIDE: f64 = 760.0;
-
-/// The value of an address's choice of several kinds.
-const SEVERAL: &str = "several";
 
 const KINDS: [(Kind, &str); 7] = [
     (Kind::File, "files"),
@@ -52,13 +49,7 @@ pub fn Filter(props: &FilterProps) -> Html {
     let view = use_slice(|state| state.place.files.clone());
     let field = use_node_ref();
     let bar = use_node_ref();
-    let kinds = use_node_ref();
-    let chosen = match *view.filter.kinds {
-        [] => String::new(),
-        [kind] => kind.to_string(),
-        _ => SEVERAL.to_owned(),
-    };
-    use_value(&kinds, chosen);
+    let kinds = use_kinds(&view.filter.kinds);
     let typed = use_state(|| view.filter.text.clone());
     let timer = use_mut_ref(|| None::<Timeout>);
     let more = use_state(|| false);
@@ -175,7 +166,7 @@ pub fn Filter(props: &FilterProps) -> Html {
                 { syntaxes(&app, view.filter.syntax) }
             </span>
             if wide || *more {
-                { conditions(&app, &view, props.info.as_ref().is_some_and(|info| info.has_earlier), &kinds) }
+                { conditions(&app, &view, props.info.as_ref().is_some_and(|info| info.has_earlier), kinds) }
             }
             if !wide {
                 <button type="button" class="quiet" aria-expanded={more.to_string()} onclick={toggle_more}>
@@ -188,6 +179,23 @@ pub fn Filter(props: &FilterProps) -> Html {
             }
         </div>
     }
+}
+
+/// The choice of a kind. Addresses may say more than can be chosen here.
+#[hook]
+fn use_kinds(now: &[u8]) -> Html {
+    let app = use_app();
+    let mut all = vec![(String::new(), "all kinds".to_owned())];
+    all.extend(KINDS.map(|(kind, name)| ((kind as u8).to_string(), name.to_owned())));
+    let chosen = now.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if all.iter().all(|(value, _)| *value != chosen) {
+        let names = KINDS.iter().filter(|(kind, _)| now.contains(&(*kind as u8)));
+        all.push((chosen.clone(), names.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")));
+    }
+    let choose = Callback::from(move |kind: String| {
+        change(&app, |view| view.filter.kinds = kind.parse().into_iter().collect());
+    });
+    use_select(Some("Kind of entry"), None, chosen, all, choose)
 }
 
 fn typed_in(field: &NodeRef) -> String {
@@ -238,15 +246,8 @@ fn others(filter: &Wanted) -> usize {
     .count()
 }
 
-fn conditions(app: &App, view: &View, has_earlier: bool, kinds: &NodeRef) -> Html {
+fn conditions(app: &App, view: &View, has_earlier: bool, kinds: Html) -> Html {
     let filter = &view.filter;
-    let kind = {
-        let app = app.clone();
-        Callback::from(move |event: Event| {
-            let value = event.target_unchecked_into::<HtmlSelectElement>().value();
-            change(&app, |view| view.filter.kinds = value.parse().into_iter().collect());
-        })
-    };
     let size = |label: &'static str, now: Option<u64>, set: fn(&mut Wanted, Option<u64>)| {
         let app = app.clone();
         let onchange = Callback::from(move |event: Event| {
@@ -268,19 +269,10 @@ fn conditions(app: &App, view: &View, has_earlier: bool, kinds: &NodeRef) -> Htm
         html! { <label class="check" title={why_not}><input type="checkbox" checked={on} {disabled} {onchange} />{ label }</label> }
     };
     let unknown = (!has_earlier).then_some("Not known: no earlier snapshot of this group is open");
-    // Addresses may say more than can be chosen here.
     let reused = if filter.reused == Some(false) { "not reused" } else { "reused" };
-    let several = (filter.kinds.len() > 1).then(|| {
-        let chosen = KINDS.iter().filter(|(kind, _)| filter.kinds.contains(&(*kind as u8)));
-        chosen.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
-    });
     html! {
         <>
-            <select ref={kinds} aria-label="Kind of entry" onchange={kind}>
-                <option value="">{ "all kinds" }</option>
-                { for KINDS.map(|(kind, name)| html! { <option value={(kind as u8).to_string()}>{ name }</option> }) }
-                { for several.map(|names| html! { <option value={SEVERAL}>{ names }</option> }) }
-            </select>
+            { kinds }
             { size("from size", filter.least, |filter, value| filter.least = value) }
             { size("to size", filter.most, |filter, value| filter.most = value) }
             { check("finding".to_owned(), filter.with_finding, None, |view, on| view.filter.with_finding = on) }
