@@ -84,6 +84,47 @@ test("what was removed is nothing of the newer archive, and leads to the older",
   await differences.first().waitFor();
   assert.match(await page.locator("#view-compare .toolbar strong").innerText(), /15:58Z/);
   assert.match(await chosen(page.locator("#compare-older")), /15:54Z/);
+  // All that were three steps.
+  for (const [tab, title] of [["compare", /15:54Z/], ["files", /15:54Z/], ["compare", /15:58Z/]]) {
+    await page.goBack();
+    await page.locator(`.shell[data-tab="${tab}"]`).waitFor();
+    await eventually(async () => assert.match(await chosen(page.locator(".switch")), title));
+  }
+});
+
+test("a comparison has an address", async (t) => {
+  const i = await compared(t);
+  await i.page.locator("#view-compare .differences [data-row]").filter({ hasText: "/text" }).click();
+  await eventually(async () => assert.match(await address(i.page), /path=\/text/));
+  const hash = await i.page.evaluate(() => location.hash);
+  assert.ok(decodeURIComponent(hash).includes(`older=${oldest}`), hash);
+  // In another window, beside something else, whose number is that of the older one here.
+  const other = await start(t, { query: hash });
+  const { page } = other;
+  await other.pick(".pick-files", `${golden}/archives/kinds.pxar`);
+  await page.locator(".document .title", { hasText: "kinds" }).waitFor();
+  await other.pick(".pick-folder", store);
+  await page.locator("#view-compare .differences [data-row]").first().waitFor();
+  assert.match(await page.locator("#view-compare .toolbar strong").innerText(), /15:58Z/);
+  assert.match(await chosen(page.locator("#compare-older")), /15:54Z/);
+  await page.locator("#entry h2", { hasText: "text" }).waitFor();
+  await page.waitForFunction((hash) => location.hash === hash, hash);
+  // What was closed is opened again by the address.
+  const title = await page.locator(".switch").evaluate((select) => select.selectedOptions[0].text);
+  await page.locator(".switch").selectOption({ label: await page.locator("#compare-older").evaluate((select) => select.selectedOptions[0].text) });
+  await page.locator(".document button.icon").click();
+  await eventually(async () => assert.equal(await page.locator(".switch option").count(), 2));
+  await page.locator(".switch").selectOption({ label: title });
+  await page.locator("#view-compare .empty", { hasText: "Choose the older" }).waitFor();
+  await page.evaluate((hash) => void (location.hash = hash), hash);
+  await page.locator("#view-compare .differences [data-row]").first().waitFor();
+  assert.match(await chosen(page.locator("#compare-older")), /15:54Z/);
+  // One that is not there is said to be missing, and the rest of the address holds.
+  const missing = hash.replace(/older=[^&]*/, "older=host/meta/2026-11-22T00:00:00Z");
+  await page.evaluate((hash) => void (location.hash = hash), missing);
+  await page.locator(".banner", { hasText: "2026-11-22T00:00:00Z" }).waitFor();
+  await page.locator("#view-compare .empty", { hasText: "Choose the older" }).waitFor();
+  await eventually(async () => assert.doesNotMatch(await address(page), /older=/));
 });
 
 test("the choice of documents says which one is shown, also on the way back", async (t) => {

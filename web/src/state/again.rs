@@ -5,7 +5,8 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::{
     Message,
-    app::{App, Given, name},
+    app::App,
+    opening::{Given, name},
 };
 use crate::protocol::{DocId, ProblemKind, Reply, Request, open};
 
@@ -72,7 +73,6 @@ impl App {
             let first = state.workspace.documents.first();
             first.into_iter().for_each(|open| self.send(Message::Activate(open.document.id)));
         }
-        let stores: Vec<u32> = state.workspace.stores.iter().map(|store| store.id).collect();
-        self.open_wanted(&stores, self.number());
+        self.open_wanted(&state.store_ids(), self.number());
     }
 }

@@ -18,11 +18,11 @@ use super::{
     follow::Follow,
     history::History,
     keys::Command,
+    opening::Given,
     workspace::Open,
 };
 use crate::numbered::Numbered;
 use crate::protocol::{DocId, Problem, ProblemKind, Reply, Request, Tell, open};
-use crate::reply;
 
 /// The page's one store. Clones are the same store.
 #[derive(Clone)]
@@ -40,17 +40,6 @@ pub(super) struct Inner {
     pub(super) given: RefCell<Vec<Given>>,
     follow: Follow,
     _popstate: RefCell<Option<EventListener>>,
-}
-
-/// What was opened, to open it again in another worker.
-pub(super) struct Given {
-    pub request: Request,
-    pub handles: Vec<JsValue>,
-    /// Its documents in their order, and whether they are still open.
-    pub documents: Vec<(DocId, bool)>,
-    pub stores: Vec<u32>,
-    /// It gave more than documents.
-    stays: bool,
 }
 
 type Listener = Rc<dyn Fn(&State)>;
@@ -108,8 +97,7 @@ impl App {
         let going = app.clone();
         let listener = app.0.history.listen(move |link| {
             going.send(Message::Go(link));
-            let stores: Vec<u32> = going.state().workspace.stores.iter().map(|store| store.id).collect();
-            going.open_wanted(&stores, going.number());
+            going.open_wanted(&going.state().store_ids(), going.number());
         });
         *app.0._popstate.borrow_mut() = Some(listener);
         app
@@ -190,82 +178,6 @@ impl App {
         }
     }
 
-    /// Opens things, and remembers them for another worker. `order` is a number from when they were asked for: of several openings the one that was
-    /// asked for last is shown, whenever it ends.
-    pub fn open(&self, items: Vec<open::Item>, handles: Vec<JsValue>, order: u32) {
-        if items.is_empty() {
-            return;
-        }
-        let what = match items.as_slice() {
-            [one] => format!("opening {}", name(one)),
-            many => format!("opening {} things", many.len()),
-        };
-        self.open_request(what, Request::Open(open::Open { items }), handles, order);
-    }
-
-    /// Opens an archive of a snapshot of an open datastore.
-    pub fn open_snapshot(&self, store: u32, snapshot: open::SnapshotRef) {
-        self.open_archive(store, snapshot, self.number());
-    }
-
-    fn open_archive(&self, store: u32, snapshot: open::SnapshotRef, order: u32) {
-        if let Some(doc) = self.state().workspace.of_snapshot(Some(store), &snapshot) {
-            self.send(Message::Panel(super::Panel::None));
-            return self.send(Message::Activate(doc));
-        }
-        let what = format!("opening {}", snapshot.snapshot);
-        let request = Request::OpenSnapshot(open::OpenSnapshot { store, snapshot });
-        self.open_request(what, request, Vec::new(), order);
-    }
-
-    fn open_request(&self, what: String, request: Request, handles: Vec<JsValue>, order: u32) {
-        let (again, beside) = (request.clone(), handles.clone());
-        self.job(what, request, handles, move |app, answer| match answer {
-            Ok((Reply::Opened(opened), _)) => {
-                let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
-                let key = opened.keys.last().map(|key| format!("The key {} was taken.", key.fingerprint));
-                app.opened(again, beside, opened, order);
-                if let Some(key) = key {
-                    app.say(key);
-                }
-                app.open_wanted(&stores, order);
-            }
-            Ok(_) => {}
-            Err(problem) => app.complain(problem),
-        });
-    }
-
-    /// Takes the outcome of opening, and remembers how to open it again.
-    pub fn opened(&self, request: Request, handles: Vec<JsValue>, opened: open::Opened, order: u32) {
-        let documents: Vec<_> = opened.documents.iter().map(|document| (document.id, true)).collect();
-        let stores: Vec<u32> = opened.stores.iter().map(|store| store.id).collect();
-        let stays = !stores.is_empty() || !opened.keys.is_empty();
-        if stays || !documents.is_empty() {
-            self.0.given.borrow_mut().push(Given { request, handles, documents, stores, stays });
-        }
-        self.send(Message::Opened(opened, order));
-    }
-
-    /// Takes a key; gives its fingerprint.
-    pub async fn take_key(&self, key: open::Key) -> Result<String, Problem> {
-        let request = Request::Key(key);
-        let info = reply!(self.client().ask(request.clone()), Key)?;
-        let fingerprint = info.fingerprint.clone();
-        let opened = open::Opened { keys: vec![info], ..open::Opened::default() };
-        self.opened(request, Vec::new(), opened, self.number());
-        Ok(fingerprint)
-    }
-
-    /// Opens the snapshot that an address named and that is not open yet, in one of these stores.
-    pub(super) fn open_wanted(&self, stores: &[u32], order: u32) {
-        let Some((store, snapshot)) = self.state().wanted.clone() else { return };
-        // Numbers are given in the order of opening: the one of the address may be that of another one now.
-        let same = store.and_then(|store| stores.iter().find(|it| **it == store));
-        if let Some(&store) = same.or(stores.first()) {
-            self.open_archive(store, snapshot, order);
-        }
-    }
-
     /// Says what went wrong, unless it was taken back.
     pub fn complain(&self, problem: Problem) {
         if problem.kind != ProblemKind::Cancelled {
@@ -277,16 +189,6 @@ impl App {
     /// Says something.
     pub fn say(&self, text: impl Into<String>) {
         self.send(Message::Notice(Some(Notice { text: text.into(), bad: false, compare: None })));
-    }
-
-    /// Closes a document.
-    pub fn close(&self, doc: DocId) {
-        self.0.given.borrow_mut().retain_mut(|given| {
-            given.documents.iter_mut().filter(|it| it.0 == doc).for_each(|it| it.1 = false);
-            given.stays || given.documents.iter().any(|it| it.1)
-        });
-        self.tell(Request::Close(doc));
-        self.send(Message::Closed(doc));
     }
 
     /// Asks for what needs no answer.
@@ -474,14 +376,4 @@ pub fn use_reply(request: Option<Request>, epoch: u32) -> Asking {
     let fresh = last.as_ref().is_some_and(|(asked, _)| Some(asked) == request.as_ref());
     let reply = request.and(last.as_ref().map(|(_, reply)| reply.clone()));
     Asking { reply, waiting: *waiting, fresh }
-}
-
-pub(super) fn name(item: &open::Item) -> String {
-    match item {
-        open::Item::File { path, .. } => path.clone(),
-        open::Item::Directory { name, .. }
-        | open::Item::Served { name, .. }
-        | open::Item::ServedDirectory { name, .. } => name.clone(),
-        open::Item::Url { url } => url.clone(),
-    }
 }

@@ -12,14 +12,19 @@ use crate::protocol::{
     open::SnapshotRef,
 };
 
-/// A place with its document as an address names it.
+/// A place with its documents as an address names them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
-    /// The place; its document is a number, if [`Self::snapshot`] does not name it.
+    /// The place; its documents are numbers, if [`Self::snapshot`] and [`Self::older`] do not name them.
     pub place: Place,
-    /// The archive of a snapshot that is shown, and in which store.
-    pub snapshot: Option<(Option<u32>, SnapshotRef)>,
+    /// The archive of a snapshot that is shown.
+    pub snapshot: Option<Named>,
+    /// The archive of a snapshot that it is compared with.
+    pub older: Option<Named>,
 }
+
+/// An archive of a snapshot, and in which store it is, if that matters.
+pub type Named = (Option<u32>, SnapshotRef);
 
 const SORTS: [(Sort, &str); 10] = [
     (Sort::Archive, "archive"),
@@ -47,7 +52,23 @@ impl Link {
             }
             None => out.number("doc", self.place.doc),
         }
-        out.number("older", self.place.older);
+        match &self.older {
+            Some((store, older)) => {
+                out.text("older", &older.snapshot);
+                // All else is said only where the two differ.
+                let (near, newer) = self.snapshot.clone().unwrap_or_default();
+                if *store != near {
+                    out.bytes("older-store", store.unwrap_or_default().to_string().as_bytes());
+                }
+                if older.namespace != newer.namespace {
+                    out.bytes("older-ns", older.namespace.as_bytes());
+                }
+                if older.archive != newer.archive {
+                    out.bytes("older-archive", older.archive.as_deref().unwrap_or_default().as_bytes());
+                }
+            }
+            None => out.number("older", self.place.older),
+        }
         match &self.place.selection {
             Selection::None => {}
             Selection::Path(path) => out.bytes("path", &[b"/", path.as_slice()].concat()),
@@ -76,6 +97,7 @@ impl Link {
         link.place.tab = Tab::from_word(tab).unwrap_or_default();
         let mut snapshot = SnapshotRef::default();
         let mut store = None;
+        let mut older = [const { None::<String> }; 4];
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, bytes) = (String::from_utf8_lossy(&unescape(name)).into_owned(), unescape(value));
@@ -87,7 +109,10 @@ impl Link {
                 "snapshot" => snapshot.snapshot = text,
                 "archive" => snapshot.archive = Some(text),
                 "doc" => place.doc = text.parse().ok(),
-                "older" => place.older = text.parse().ok(),
+                "older" => older[0] = Some(text),
+                "older-store" => older[1] = Some(text),
+                "older-ns" => older[2] = Some(text),
+                "older-archive" => older[3] = Some(text),
                 "path" => {
                     let trimmed =
                         bytes.iter().position(|&byte| byte != b'/').map_or(&[][..], |at| &bytes[at..]);
@@ -107,6 +132,14 @@ impl Link {
                     }
                 }
             }
+        }
+        let [name, older_store, namespace, archive] = older;
+        link.place.older = name.as_ref().and_then(|number| number.parse().ok());
+        if let Some(name) = name.filter(|name| link.place.older.is_none() && !name.is_empty()) {
+            let store = older_store.map_or(store, |store| store.parse().ok().filter(|store| *store != 0));
+            let namespace = namespace.unwrap_or_else(|| snapshot.namespace.clone());
+            let archive = archive.map_or_else(|| snapshot.archive.clone(), Some).filter(|it| !it.is_empty());
+            link.older = Some((store, SnapshotRef { namespace, snapshot: name, archive }));
         }
         if !snapshot.snapshot.is_empty() {
             link.snapshot = Some((store, snapshot));

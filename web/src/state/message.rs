@@ -49,12 +49,16 @@ pub enum Message {
     Activate(DocId),
     /// Compares with another document, or with none.
     Older(Option<DocId>),
+    /// The older one that an address named cannot be had.
+    NoOlder,
     /// Compares two: older, newer.
     Compare(DocId, DocId),
     /// Selects, as a step on the way.
     Select(Selection),
     /// Selects in a view, as a step that one can go back from.
     Jump(Tab, Selection),
+    /// The same in another document.
+    JumpIn(DocId, Tab, Selection),
     /// A path was looked up, or more is known of the selection.
     Resolved(Focus),
     /// A path was looked up: the selection is this, without a step.
@@ -120,11 +124,17 @@ impl State {
             Message::Activate(doc) => return self.activate(doc),
             Message::Older(older) => {
                 self.place.older = older.filter(|older| Some(*older) != self.place.doc);
+                self.wanted_older = None;
                 self.notice = self.notice.take().filter(|notice| notice.compare.is_none());
                 return Trace::Push;
             }
+            Message::NoOlder => {
+                self.wanted_older = None;
+                return Trace::Replace;
+            }
             Message::Compare(older, newer) => {
                 self.activate(newer);
+                self.wanted_older = None;
                 self.place.older = Some(older).filter(|older| *older != newer);
                 self.place.tab = Tab::Compare;
                 self.notice = None;
@@ -137,6 +147,12 @@ impl State {
                 let is_there = self.place.tab == tab;
                 self.place.tab = tab;
                 return if self.select(selection) || !is_there { Trace::Push } else { Trace::None };
+            }
+            Message::JumpIn(doc, tab, selection) => {
+                self.activate(doc);
+                self.place.tab = tab;
+                self.select(selection);
+                return Trace::Push;
             }
             Message::Resolved(focus) => {
                 self.focus = focus;
@@ -198,6 +214,10 @@ impl State {
         let store = opened.stores.first().map(|store| store.id);
         self.keys += opened.keys.len() as u32;
         self.workspace.add(opened);
+        if let Some(older) = self.workspace.named(&self.wanted_older) {
+            self.wanted_older = None;
+            self.place.older = Some(older).filter(|it| self.workspace.archives().any(|open| open.id == *it));
+        }
         // What was asked for later and is there already stays on screen.
         if order < self.shown
             && let Some(shown) = before
@@ -213,12 +233,8 @@ impl State {
             self.place.older = self.place.older.filter(|older| self.workspace.get(*older).is_some());
         }
 
-        let wanted =
-            self.wanted.as_ref().and_then(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));
-        if let Some(doc) = wanted {
-            self.wanted = None;
-            self.place.doc = Some(doc);
-            self.panel = Panel::None;
+        if let Some(wanted) = self.wanted.take_if(|it| self.workspace.named(&it.snapshot).is_some()) {
+            self.go(wanted);
             return Trace::Replace;
         }
         // An address may have named a document that only now is there.
@@ -236,6 +252,10 @@ impl State {
             return Trace::None;
         };
         self.panel = Panel::None;
+        if before.is_none() && self.wanted.is_some() {
+            // The address is about another one.
+            self.place = Place { tab: self.place.tab, ..Place::default() };
+        }
         let step = if before.is_some() { Trace::Push } else { Trace::Replace };
         self.activate(doc);
         // What is opened beside another one, and two that are given at once, in the order of `pxkit inspect OLDER NEWER`.
@@ -294,7 +314,9 @@ impl State {
             return Trace::None;
         }
         if self.place.doc.is_some() {
-            self.place.selection = self.path().map_or(Selection::None, Selection::Path);
+            let has_paths = self.workspace.archives().any(|archive| archive.id == doc);
+            let path = self.path().filter(|_| has_paths);
+            self.place.selection = path.map_or(Selection::None, Selection::Path);
             self.place.zoom = None;
             // They are numbers of the other one's entries and findings.
             self.place.params.retain(|name, _| name != "dir" && name != FINDING);
@@ -302,6 +324,7 @@ impl State {
             self.place.files.filter.below = None;
         }
         self.place.doc = Some(doc);
+        self.wanted_older = None;
         self.focus = Focus::default();
         Trace::Push
     }
@@ -333,29 +356,32 @@ impl State {
         let is_open = |doc: &DocId| self.workspace.get(*doc).is_some();
         let first = self.workspace.documents.first().map(|open| open.document.id);
         let shown = self.place.doc.filter(is_open).or(first);
-        let Link { mut place, snapshot } = link;
-        let mut step = Trace::None;
-        let named = snapshot.as_ref().map(|(store, wanted)| self.workspace.of_snapshot(*store, wanted));
-        let is_wanted = named == Some(None);
-        place.doc = named.unwrap_or(place.doc);
-        // Numbers of what is not open may still come as long as nothing is.
-        if shown.is_some() {
-            place.older = place.older.filter(is_open);
-            if !place.doc.is_some_and(|doc| is_open(&doc)) {
-                step = if is_wanted || place.doc.is_none() { Trace::None } else { Trace::Replace };
-                place.doc = shown;
-            }
-        }
-        self.wanted = snapshot.filter(|_| is_wanted);
-        if let Some((_, wanted)) = &self.wanted
+        let doc = if link.snapshot.is_some() { self.workspace.named(&link.snapshot) } else { link.place.doc };
+        let older = if link.older.is_some() { self.workspace.named(&link.older) } else { link.place.older };
+        let is_wanted = link.snapshot.is_some() && doc.is_none();
+        self.wanted = is_wanted.then(|| link.clone());
+        self.wanted_older = link.older.filter(|_| older.is_none() && !is_wanted);
+        self.panel = Panel::None;
+        let missing = link.snapshot.filter(|_| is_wanted).or_else(|| self.wanted_older.clone());
+        if let Some((_, missing)) = missing
             && shown.is_some()
             && self.workspace.stores.is_empty()
         {
-            let text = format!("This address names {}: open its datastore.", wanted.snapshot);
+            let text = format!("This address names {}: open its datastore.", missing.snapshot);
             self.notice = Some(Notice { text, bad: true, compare: None });
         }
-        self.place = place;
-        self.panel = Panel::None;
-        step
+        if shown.is_some() && !doc.is_some_and(|doc| is_open(&doc)) {
+            // What it says is about another archive.
+            self.place.doc = shown;
+            if is_wanted {
+                return Trace::None;
+            }
+            self.place.tab = link.place.tab;
+            return if link.place.doc.is_none() { Trace::None } else { Trace::Replace };
+        }
+        // Numbers of what is not open may still come as long as nothing is.
+        let older = older.filter(|older| shown.is_none() || is_open(older));
+        self.place = Place { doc, older, ..link.place };
+        Trace::None
     }
 }

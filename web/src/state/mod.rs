@@ -1,7 +1,7 @@
 //! What the page knows: what is open, where the person is, what is selected. One [`State`], changed by small messages; views show parts of
 //! it and ask the worker for the rest.
 //!
-//! Everything here but `again`, `app`, `client`, `follow` and `history` is free of the browser and tested natively.
+//! Everything here but `again`, `app`, `client`, `follow`, `history` and `opening` is free of the browser and tested natively.
 
 #[cfg(target_arch = "wasm32")]
 mod again;
@@ -17,6 +17,8 @@ mod history;
 pub mod keys;
 pub mod link;
 mod message;
+#[cfg(target_arch = "wasm32")]
+mod opening;
 pub mod pages;
 pub mod preview;
 pub mod scroll;
@@ -29,14 +31,13 @@ use std::rc::Rc;
 
 pub use message::{Message, Trace};
 
-use link::{Link, Params};
+use link::{Link, Named, Params};
 use selection::{Focus, Selection};
 use workspace::{Open, Workspace};
 
 use crate::protocol::{
     DocId, Problem, Progress,
     files::{Sort, View},
-    open::SnapshotRef,
 };
 
 /// Which finding is selected, among what views add to the address. It goes with the selection.
@@ -187,8 +188,10 @@ pub struct State {
     pub place: Place,
     /// Number of the opening whose outcome was shown last: later ones have larger numbers.
     pub shown: u32,
-    /// The archive of a snapshot that an address named and that is not open yet.
-    pub wanted: Option<(Option<u32>, SnapshotRef)>,
+    /// An address whose archive of a snapshot is not open yet: it is gone to once it is.
+    pub wanted: Option<Link>,
+    /// The older archive that an address named, which is not open yet while the newer one is.
+    pub wanted_older: Option<Named>,
     /// The group that a datastore is to be opened at: its namespace and its name.
     pub wanted_group: Option<(String, String)>,
     /// What is known of the selection.
@@ -218,6 +221,11 @@ impl State {
     /// The one that it is compared with, which may be the one that is shown for a while: then there is none.
     pub fn older(&self) -> Option<&Rc<Open>> {
         self.workspace.get(self.place.older.filter(|_| self.place.older != self.place.doc)?)
+    }
+
+    /// The numbers of the datastores that are open.
+    pub fn store_ids(&self) -> Vec<u32> {
+        self.workspace.stores.iter().map(|store| store.id).collect()
     }
 
     /// How its files are shown: in the order of the archive, if it has not what they are to be sorted by.
@@ -260,11 +268,15 @@ impl State {
             place.selection = Selection::Path(details.raw_path.clone());
         }
         place.older = place.older.filter(|_| place.older != place.doc);
-        let snapshot = match self.active().map(|open| &open.document) {
-            Some(document) => document.snapshot.clone().map(|snapshot| (document.store, snapshot)),
-            None => self.wanted.clone(),
-        };
-        Link { place, snapshot }
+        if self.active().is_none()
+            && let Some(wanted) = &self.wanted
+        {
+            return Link { place, ..wanted.clone() };
+        }
+        let named = |open: &Rc<Open>| Some((open.document.store, open.document.snapshot.clone()?));
+        let snapshot = self.active().and_then(named);
+        let older = self.older().map_or_else(|| self.wanted_older.clone(), named);
+        Link { place, snapshot, older }
     }
 }
 

@@ -1,10 +1,12 @@
-//! Tests of the reducer and of addresses.
+//! Tests of the reducer.
+
+mod addresses;
 
 use super::*;
 use crate::protocol::{
     ProblemKind, Stream,
     files::{Filter, Sort, Syntax},
-    open::{Document, KeyInfo, Kind, Opened, State as Stage, StoreInfo},
+    open::{Document, KeyInfo, Kind, Opened, SnapshotRef, State as Stage, StoreInfo},
 };
 
 fn document(id: DocId, snapshot: Option<&str>) -> Document {
@@ -40,76 +42,6 @@ fn open(state: &mut State, documents: Vec<Document>) -> Trace {
 
 fn open_as(state: &mut State, order: u32, documents: Vec<Document>) -> Trace {
     state.take(Message::Opened(Opened { documents, ..Opened::default() }, order))
-}
-
-fn everywhere() -> Vec<Place> {
-    let selections = [
-        Selection::None,
-        Selection::Path(b"usr/l\xffb/a b&c=%#?+\n".to_vec()),
-        Selection::Path(Vec::new()),
-        Selection::Entry(7),
-        Selection::Item(Stream::Meta, u64::MAX),
-        Selection::Bytes(Stream::Payload, 16, 1 << 40),
-        Selection::Chunk(0),
-    ];
-    let filter = Filter {
-        text: "*.r\u{e4}s & [a-z]+".to_owned(),
-        syntax: Syntax::Regex,
-        kinds: vec![1, 2],
-        least: Some(0),
-        most: Some(u64::MAX),
-        with_finding: true,
-        reused: Some(false),
-        chunk: Some(3),
-        below: Some(4),
-    };
-    let views = [View::default(), View { flat: true, sort: Sort::Padding, descending: true, filter }];
-    let mut places = Vec::new();
-    for (at, selection) in selections.into_iter().enumerate() {
-        for files in &views {
-            places.push(Place {
-                tab: Tab::ALL[at % 6],
-                doc: Some(3),
-                older: (at % 2 == 0).then_some(1),
-                selection: selection.clone(),
-                files: files.clone(),
-                zoom: (at % 3 == 0).then_some((1, 0x1_0000_0000)),
-                params: [("colour".to_owned(), "a=b&c".to_owned())].into(),
-            });
-        }
-    }
-    places
-}
-
-#[test]
-fn addresses_lead_back_to_the_place() {
-    for place in everywhere() {
-        let link = Link { place, snapshot: None };
-        let hash = link.to_hash();
-        assert!(hash.is_ascii() && !hash.contains(' '), "{hash}");
-        assert_eq!(Link::from_hash(&hash), link, "{hash}");
-    }
-}
-
-#[test]
-fn addresses_are_readable() {
-    let place = Place {
-        doc: Some(0),
-        selection: Selection::Path(b"usr/lib".to_vec()),
-        files: View { sort: Sort::Size, descending: true, ..View::default() },
-        ..Place::default()
-    };
-    assert_eq!(Link { place, snapshot: None }.to_hash(), "#/files?doc=0&path=/usr/lib&sort=size&desc");
-}
-
-#[test]
-fn mistyped_addresses_lead_somewhere() {
-    for hash in
-        ["", "#", "#/nowhere?doc=x&path&zoom=5-4&item=meta&%zz=%4&=&&", "#files?sort=&kind=,x", "#/?%ff=%ff"]
-    {
-        let link = Link::from_hash(hash);
-        assert_eq!((link.place.tab, link.place.doc, link.place.zoom), (Tab::Files, None, None), "{hash}");
-    }
 }
 
 #[test]
@@ -169,7 +101,8 @@ fn what_was_asked_for_last_is_shown_whenever_it_comes() {
     state.take(store(1));
     assert_eq!((state.panel, state.workspace.stores.len()), (Panel::None, 1));
     let mut wanted = state.clone();
-    wanted.wanted = Some((None, document(3, Some("host/a/b")).snapshot.unwrap()));
+    let named = document(3, Some("host/a/b")).snapshot.unwrap();
+    wanted.wanted = Some(Link { snapshot: Some((None, named)), ..Link::default() });
     open_as(&mut wanted, 1, vec![document(3, Some("host/a/b"))]);
     assert_eq!(wanted.place.doc, Some(2));
     // What failed is not shown, so what came before may still be.
@@ -275,6 +208,10 @@ fn what_is_selected_is_selected_in_another_document_by_its_path() {
     state.take(Message::Found(Selection::Entry(9)));
     state.take(Message::Closed(3));
     assert_eq!((state.place.doc, &state.place.selection), (Some(2), &path), "closed");
+    // What has no entries has no path.
+    let mut blob = state.clone();
+    open(&mut blob, vec![Document { kind: Kind::Blob, ..document(4, None) }]);
+    assert_eq!((blob.place.doc, &blob.place.selection), (Some(4), &Selection::None));
     // What was selected before is not what is selected.
     state.take(Message::Found(Selection::Entry(7)));
     found(&mut state, 7, b"a");
@@ -343,41 +280,6 @@ fn what_is_sorted_by_is_there() {
 }
 
 #[test]
-fn an_address_of_what_was_closed_leads_to_what_is_open() {
-    let go = |state: &mut State, hash: &str| state.take(Message::Go(Link::from_hash(hash)));
-    let mut state = State::default();
-    open(&mut state, (1..3).map(|id| document(id, None)).collect());
-    state.take(Message::Closed(1));
-    assert_eq!(go(&mut state, "#/layout?doc=1&older=1"), Trace::Replace, "the address says what is shown");
-    assert_eq!((state.place.tab, state.place.doc, state.place.older), (Tab::Layout, Some(2), None));
-    assert_eq!(go(&mut state, "#/files?doc=2&older=7"), Trace::None);
-    assert_eq!((state.place.doc, state.place.older), (Some(2), None));
-    // Nothing is open any more: what the address names may come.
-    state.take(Message::Closed(2));
-    assert_eq!(go(&mut state, "#/files?doc=3&older=4"), Trace::None);
-    assert_eq!((state.place.doc, state.place.older), (Some(3), Some(4)));
-    open(&mut state, vec![document(3, None)]);
-    assert_eq!((state.place.doc, state.place.older), (Some(3), None));
-    open(&mut state, vec![document(4, None)]);
-    assert_eq!(state.place.older, None, "nobody chose it");
-}
-
-#[test]
-fn an_address_of_a_snapshot_that_is_not_open_says_so() {
-    let hash = "#/files?ns=a/b&snapshot=host/web/2026-11-20T02:00:00Z&archive=root.mpxar.didx";
-    let mut state = State::default();
-    open(&mut state, vec![document(1, None)]);
-    assert_eq!(state.take(Message::Go(Link::from_hash(hash))), Trace::None);
-    let said = state.notice.as_ref().map(|notice| &*notice.text);
-    assert_eq!(said, Some("This address names host/web/2026-11-20T02:00:00Z: open its datastore."));
-    // What is shown is what later addresses name.
-    assert_eq!((state.place.doc, state.link().snapshot), (Some(1), None));
-    open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]);
-    assert_eq!((state.place.doc, &state.wanted), (Some(2), &None));
-}
-
-/// What others tell of a document is asked for again when they come, can be used, and go.
-#[test]
 fn an_epoch_is_that_of_all_that_is_open() {
     let mut state = State::default();
     open(&mut state, vec![document(1, None)]);
@@ -399,36 +301,13 @@ fn an_epoch_is_that_of_all_that_is_open() {
 }
 
 #[test]
-fn an_address_names_a_snapshot_that_is_opened_later() {
-    let link = Link::from_hash(
-        "#/chunks?ns=a/b&snapshot=host/web/2026-11-20T02:00:00Z&archive=root.mpxar.didx&chunk=4",
-    );
+fn an_entry_of_another_document_is_one_step() {
     let mut state = State::default();
-    state.take(Message::Go(link));
-    assert!(state.wanted.is_some());
-    open(&mut state, vec![document(1, None)]);
-    // Another document meanwhile does not take its place.
-    open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]);
-    assert_eq!((state.place.doc, state.place.tab), (Some(2), Tab::Chunks));
-    assert_eq!(state.wanted, None);
-}
-
-#[test]
-fn an_address_may_name_an_archive_by_either_half() {
-    let mut state = State::default();
-    open(&mut state, vec![document(2, Some("host/web/2026-11-20T02:00:00Z"))]);
-    let found = |archive: Option<&str>| {
-        let wanted = SnapshotRef {
-            namespace: "a/b".to_owned(),
-            snapshot: "host/web/2026-11-20T02:00:00Z".to_owned(),
-            archive: archive.map(str::to_owned),
-        };
-        state.workspace.of_snapshot(None, &wanted)
-    };
-    for name in ["root.pxar", "root.pxar.didx", "root.mpxar", "root.mpxar.didx", "root.ppxar.didx"] {
-        assert_eq!(found(Some(name)), Some(2), "{name}");
-    }
-    assert_eq!((found(None), found(Some("home.pxar")), found(Some("root.img"))), (Some(2), None, None));
+    open(&mut state, (1..3).map(|id| document(id, None)).collect());
+    assert_eq!(state.take(Message::JumpIn(2, Tab::Files, Selection::Entry(4))), Trace::Push);
+    assert_eq!((state.place.doc, &state.place.selection), (Some(2), &Selection::Entry(4)));
+    assert_eq!(state.take(Message::JumpIn(1, Tab::Files, Selection::None)), Trace::Push);
+    assert_eq!(state.place.doc, Some(1));
 }
 
 #[test]

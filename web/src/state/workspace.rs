@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::link::Named;
 use crate::protocol::{
     DocId, Problem, ProblemKind,
     open::{Document, Opened, SnapshotRef, State as Stage, StoreInfo},
@@ -33,8 +34,14 @@ impl Workspace {
         self.documents.iter().find(|open| open.document.id == id)
     }
 
-    /// The document of an archive of a snapshot.
+    /// The document of what an address names.
+    pub fn named(&self, named: &Option<Named>) -> Option<DocId> {
+        named.as_ref().and_then(|(store, wanted)| self.of_snapshot(*store, wanted))
+    }
+
+    /// The document of an archive of a snapshot. Numbers of datastores are those of their opening: one that none has now means any.
     pub fn of_snapshot(&self, store: Option<u32>, wanted: &SnapshotRef) -> Option<DocId> {
+        let store = store.filter(|store| self.stores.iter().any(|known| known.id == *store));
         let is_it = |document: &Document| {
             document.snapshot.as_ref().is_some_and(|has| {
                 has.namespace == wanted.namespace

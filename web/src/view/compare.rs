@@ -19,8 +19,8 @@ use crate::{
     },
     reply,
     state::{
-        Message,
-        app::{App, use_app, use_document, use_reply, use_slice},
+        Message, Tab,
+        app::{use_app, use_document, use_reply, use_slice},
         selection::Selection,
         text,
     },
@@ -34,6 +34,7 @@ const WIDE: f64 = 620.0;
 pub fn Compare() -> Html {
     let document = use_document();
     let older = use_slice(|state| state.older().map(|open| (open.document.id, open.epoch)));
+    let wanted = use_slice(|state| state.wanted_older.as_ref().map(|(_, older)| older.snapshot.clone()));
     let Some(newer) = document else {
         return html! { <section class="view" id="view-compare" aria-label="Compare"></section> };
     };
@@ -42,9 +43,15 @@ pub fn Compare() -> Html {
             let pair = Pair { a: older, b: newer.document.id };
             html! { <Comparison key={format!("{}-{}", pair.a, pair.b)} {pair} epoch={epoch.wrapping_add(newer.epoch)} /> }
         }
-        None => html! {
-            <p class="empty">{ "Choose the older archive to compare this one with, or drop it on the page." }</p>
-        },
+        None => {
+            let text = match wanted {
+                Some(older) => format!("The older archive is in {older}, which is not open yet."),
+                None => {
+                    "Choose the older archive to compare this one with, or drop it on the page.".to_owned()
+                }
+            };
+            html! { <p class="empty" role="status">{ text }</p> }
+        }
     };
     html! {
         <section class="view" id="view-compare" aria-label="Compare">
@@ -102,12 +109,10 @@ fn Choice(props: &ChoiceProps) -> Html {
                 app.send(Message::Older(Some(id)));
             } else if let (Some(name), Some((store, snapshot, _))) = (value.strip_prefix("snapshot:"), &group)
             {
-                open_older(
-                    &app,
-                    *store,
-                    SnapshotRef { snapshot: name.to_owned(), ..snapshot.clone() },
-                    newer,
-                );
+                let older = SnapshotRef { snapshot: name.to_owned(), ..snapshot.clone() };
+                app.open_older(*store, older, move |app, older| {
+                    older.into_iter().for_each(|older| app.send(Message::Compare(older, newer)));
+                });
             } else {
                 app.send(Message::Older(None));
             }
@@ -136,29 +141,6 @@ fn Choice(props: &ChoiceProps) -> Html {
             { swap }
         </div>
     }
-}
-
-/// Opens a snapshot as the older one, and stays with the newer.
-fn open_older(app: &App, store: u32, snapshot: SnapshotRef, newer: DocId) {
-    if let Some(older) = app.state().workspace.of_snapshot(Some(store), &snapshot) {
-        return app.send(Message::Older(Some(older)));
-    }
-    let what = format!("opening {}", snapshot.snapshot);
-    let request = Request::OpenSnapshot(crate::protocol::open::OpenSnapshot { store, snapshot });
-    app.job(what, request.clone(), Vec::new(), move |app, answer| match answer {
-        Ok((Reply::Opened(opened), _)) => {
-            let older = opened.documents.iter().find(|document| document.is_archive());
-            let older = older.map(|document| document.id);
-            // As what was asked for before all that is shown: the newer one stays.
-            app.opened(request, Vec::new(), opened, 0);
-            match older {
-                Some(older) => app.send(Message::Compare(older, newer)),
-                None => app.say("What was opened is no archive: it cannot be compared."),
-            }
-        }
-        Ok(_) => {}
-        Err(problem) => app.complain(problem),
-    });
 }
 
 #[derive(Properties, PartialEq)]
@@ -373,11 +355,8 @@ fn Differences(props: &DifferencesProps) -> Html {
     let on_open = {
         let app = app.clone();
         Callback::from(move |(_, row): (u32, Rc<Row>)| match (row.a, row.b) {
-            (_, Some(entry)) => app.send(Message::Jump(crate::state::Tab::Files, Selection::Entry(entry))),
-            (Some(entry), None) => {
-                app.send(Message::Activate(pair.a));
-                app.send(Message::Jump(crate::state::Tab::Files, Selection::Entry(entry)));
-            }
+            (_, Some(entry)) => app.send(Message::Jump(Tab::Files, Selection::Entry(entry))),
+            (Some(entry), None) => app.send(Message::JumpIn(pair.a, Tab::Files, Selection::Entry(entry))),
             _ => {}
         })
     };
