@@ -50,6 +50,48 @@ test("previews: text, pictures, bytes", async (t) => {
   await page.locator("#entry .look.mono", { hasText: "00 01 02 fd fe ff" }).waitFor();
 });
 
+test("times of an entry are local, with UTC beside them", async (t) => {
+  const { page } = await withFiles(t, halves("kinds"), { timezoneId: "America/St_Johns" });
+  await row(page, "pipe").click();
+  await page.locator("#entry h2", { hasText: "pipe" }).waitFor();
+  const moment = page.locator("#entry dd:has(.moment)");
+  const [, local, nanos, zone] = /^([-\d]{10} [:\d]{8})\.(\d{9}) ([-+]\d\d:\d\d)$/.exec((await moment.innerText()).replace(/\s+/g, " "));
+  const [, utc] = /^([-T:\d]{19})\.\d{9}Z, stored as \d+\.\d{9}$/.exec(await moment.getAttribute("title"));
+  assert.ok((await moment.getAttribute("title")).includes(`.${nanos}Z`));
+  assert.match(zone, /^-0[23]:30$/);
+  assert.equal(new Date(`${local.replace(" ", "T")}${zone}`).getTime(), new Date(`${utc}Z`).getTime());
+});
+
+test("the menu of exports closes without choosing", async (t) => {
+  const { page } = await withSnapshots(t);
+  await row(page, "large").click();
+  await page.locator("#entry h2", { hasText: "large" }).waitFor();
+  const [menu, list] = [page.locator(".menu > summary", { hasText: "Export" }), page.locator(".menu li", { hasText: "Layout report" })];
+  await menu.click();
+  await list.waitFor();
+  await page.keyboard.press("Escape");
+  await list.waitFor({ state: "hidden" });
+  await menu.click();
+  await list.waitFor();
+  await page.locator("#entry h2").click();
+  await list.waitFor({ state: "hidden" });
+  await page.locator("#entry h2", { hasText: "large" }).waitFor();
+});
+
+test("a ghost that is selected keeps the name of what it was", async (t) => {
+  const { page } = await withSnapshots(t, [2, 0]);
+  const earlier = "host/meta/2026-11-22T21:15:54Z/tree.pxar";
+  const all = await pxkit("layout", "--json=padding", "--ghosts", "--repository", store, "--previous", earlier, `${newest}/tree.pxar`);
+  const ghost = all.trim().split("\n").map((line) => JSON.parse(line)).find(({ path, remains }) => path && remains === "ghost");
+  const here = await page.evaluate(() => location.hash);
+  const go = (what) => page.evaluate((hash) => void (location.hash = hash), here.replace("#/files", "#/layout") + what);
+  await go(`&bytes=payload:${ghost.start}-${ghost.end}`);
+  await page.locator("#entry dd", { hasText: `ghost was ${ghost.path}` }).waitFor();
+  await go(`&item=payload:${ghost.start}`);
+  await page.locator("#entry h2", { hasText: "Bytes" }).waitFor();
+  await page.locator("#entry dd", { hasText: `ghost was ${ghost.path}` }).waitFor();
+});
+
 test("attributes have their names", async (t) => {
   const { page } = await withFiles(t, halves("attributes"));
   for (const [name, expected] of [["capability", /cap_net_bind_service=ep/], ["acl", /^user 1000$/], ["capability-and-xattr", /user\./]]) {

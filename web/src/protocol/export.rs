@@ -59,6 +59,8 @@ pub struct Saved {
     pub size: u64,
     /// What had to be left out, with reasons; the first 100.
     pub left_out: Vec<String>,
+    /// How many things more.
+    pub more: u64,
 }
 
 /// Totals of a layout.

@@ -100,6 +100,8 @@ pub struct CheckState {
     pub what: CheckKind,
     /// Whether it can be done at all here.
     pub possible: bool,
+    /// If not: there is nothing that it would look at.
+    pub needless: bool,
     /// Bytes or things done.
     pub done: u64,
     /// Of how many.

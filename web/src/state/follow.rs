@@ -94,8 +94,10 @@ async fn resolve(client: &Client, doc: DocId, selection: Selection) -> Result<Re
             let query = structure::Query { stream, at: offset, before: 0, count: 1 };
             let items = reply!(client.ask(Request::Items(doc, query)), Items)?;
             if let Some(item) = items.items.get(items.at as usize) {
-                if let Some(entry) = item.entry {
-                    details(client, doc, entry, &mut focus).await?;
+                match (item.entry, stream) {
+                    (Some(entry), _) => details(client, doc, entry, &mut focus).await?,
+                    (None, Stream::Payload) => spot(client, doc, item.offset, &mut focus).await?,
+                    (None, Stream::Meta) => {}
                 }
                 let range = Some((item.offset, item.offset.saturating_add(item.size)));
                 match stream {
@@ -106,10 +108,7 @@ async fn resolve(client: &Client, doc: DocId, selection: Selection) -> Result<Re
         }
         Selection::Bytes(stream, start, end) => {
             if stream == Stream::Payload {
-                let spot = reply!(client.ask(Request::Spot(doc, start)), Spot);
-                if let Ok(Some(What::Payload(entry))) = spot.map(|spot| spot.range.map(|range| range.what)) {
-                    details(client, doc, entry, &mut focus).await?;
-                }
+                spot(client, doc, start, &mut focus).await?;
             }
             match stream {
                 Stream::Meta => focus.meta = Some((start, end)),
@@ -123,6 +122,17 @@ async fn resolve(client: &Client, doc: DocId, selection: Selection) -> Result<Re
         }
     }
     Ok(Resolved::Focus(Box::new(focus)))
+}
+
+/// What lies at a position of the payload stream: an entry, or something that belongs to none.
+async fn spot(client: &Client, doc: DocId, offset: u64, focus: &mut Focus) -> Result<(), Problem> {
+    // Streams of other documents have no layout.
+    let Ok(spot) = reply!(client.ask(Request::Spot(doc, offset)), Spot) else { return Ok(()) };
+    match spot.range.as_ref().map(|range| &range.what) {
+        Some(What::Payload(entry)) => details(client, doc, *entry, focus).await?,
+        _ => focus.spot = Some(Rc::new(spot)),
+    }
+    Ok(())
 }
 
 async fn details(client: &Client, doc: DocId, entry: EntryId, focus: &mut Focus) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::protocol::{DocId, EntryId, Problem, Stream, chunks, entry};
+use crate::protocol::{DocId, EntryId, Problem, Stream, chunks, entry, layout::Spot};
 
 /// What is selected in the active document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Focus {
     pub sought: Option<Vec<u8>>,
     /// All that is known of it.
     pub details: Option<Rc<entry::Entry>>,
+    /// What lies at the selected bytes of the payload stream that belong to no entry.
+    pub spot: Option<Rc<Spot>>,
     /// The chunk that is selected.
     pub chunk: Option<Rc<chunks::Chunk>>,
     /// Where it lies in the archive or its metadata, half-open.

@@ -1,5 +1,6 @@
 //! Saving: the worker makes a file, the browser keeps it.
 
+use gloo::events::EventListener;
 use wasm_bindgen::JsCast;
 use web_sys::{Blob, HtmlAnchorElement, Url};
 use yew::prelude::*;
@@ -12,7 +13,8 @@ use crate::{
     },
     state::{
         Notice, Tab,
-        app::{App, use_app, use_document, use_slice},
+        app::{App, use_app, use_commands, use_document, use_slice},
+        keys::Command,
         text,
     },
 };
@@ -35,8 +37,14 @@ pub fn save(app: &App, doc: DocId, what: Save) {
                 download(&blob, &saved.name);
                 let mut text = format!("Saved {} ({}).", saved.name, text::size(saved.size));
                 if let Some(first) = saved.left_out.first() {
-                    let left_out = text::counted(saved.left_out.len() as u64, "thing was", "things were");
+                    let count = saved.left_out.len() as u64 + saved.more;
+                    let left_out = text::counted(count, "thing was", "things were");
                     text = format!("{text} {left_out} left out: {first}");
+                    // The others in lines of their own, which are seen when the pointer rests on the first.
+                    saved.left_out[1..].iter().for_each(|other| text = format!("{text}\n{other}"));
+                    if saved.more > 0 {
+                        text = format!("{text}\nand {} more", text::count(saved.more));
+                    }
                 }
                 let bad = !saved.left_out.is_empty();
                 app.send(crate::state::Message::Notice(Some(Notice { text, bad, compare: None })));
@@ -80,12 +88,27 @@ pub fn Export() -> Html {
         let compared = state.older().filter(|_| state.place.tab == Tab::Compare);
         compared.map(|open| open.document.id)
     });
+    let menu = use_node_ref();
+    {
+        let closing = menu.clone();
+        use_commands(&menu, 2, move |command| command == Command::Escape && close(&closing));
+        let menu = menu.clone();
+        use_effect_with((), move |()| {
+            let listener = EventListener::new(&gloo::utils::document(), "click", move |event| {
+                let target = event.target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+                if !menu.get().is_some_and(|menu| menu.contains(target.as_ref())) {
+                    close(&menu);
+                }
+            });
+            move || drop(listener)
+        });
+    }
     let Some(open) = use_document() else { return html! {} };
     let doc = open.document.id;
     let button = |label: &'static str, what: Save| {
-        let app = app.clone();
-        let onclick = Callback::from(move |event: MouseEvent| {
-            close_menu(&event);
+        let (app, menu) = (app.clone(), menu.clone());
+        let onclick = Callback::from(move |_: MouseEvent| {
+            close(&menu);
             save(&app, doc, what.clone());
         });
         html! { <li><button type="button" {onclick}>{ label }</button></li> }
@@ -101,7 +124,7 @@ pub fn Export() -> Html {
     };
     let list = |name, list: List| both(name, &|format| Save::List(list, format));
     html! {
-        <details class="menu">
+        <details class="menu" ref={&menu}>
             <summary title="Save reports and lists">{ "Export" }</summary>
             <ul>
                 if open.document.is_archive() {
@@ -119,12 +142,8 @@ pub fn Export() -> Html {
     }
 }
 
-fn close_menu(event: &MouseEvent) {
-    let menu = event
-        .target()
-        .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
-        .and_then(|target| target.closest("details").ok().flatten());
-    if let Some(menu) = menu {
-        let _ = menu.remove_attribute("open");
-    }
+/// Closes the menu; says whether it was open.
+fn close(menu: &NodeRef) -> bool {
+    let menu = menu.cast::<web_sys::Element>().filter(|menu| menu.has_attribute("open"));
+    menu.as_ref().is_some_and(|menu| menu.remove_attribute("open").is_ok())
 }

@@ -115,7 +115,7 @@ fn Table(props: &TableProps) -> Html {
                 { for rows.checks.iter().map(|check| html! {
                     <p key={word(check.what)}>
                         <b>{ word(check.what) }</b>{ ": " }{ about(check.what) }{ "?" }
-                        if !check.possible { { " " }{ IMPOSSIBLE } }
+                        if !check.possible { { why_not(check) } }
                     </p>
                 }) }
             }
@@ -172,9 +172,7 @@ fn line(row: &Row, wide: bool) -> Line {
         Stream::Meta => "in the archive",
         Stream::Payload => "in the payload",
     };
-    // Where it is has a column of its own.
-    let place = format!("offset {}: ", row.offset);
-    let message = row.message.split_once(&place).map_or(&*row.message, |(_, rest)| rest).to_owned();
+    let message = what(row).to_owned();
     let entry = row.entry.map(|entry| {
         let path = row.path.clone().unwrap_or_default();
         html! {
@@ -200,6 +198,12 @@ fn line(row: &Row, wide: bool) -> Line {
         },
         ..Line::default()
     }
+}
+
+/// What a finding says, without its place, which stands beside it.
+fn what(row: &Row) -> &str {
+    let place = format!("offset {}: ", row.offset);
+    row.message.split_once(&place).map_or(&row.message, |(_, rest)| rest)
 }
 
 /// Selects what a finding is about, and remembers which it is.
@@ -242,7 +246,8 @@ pub fn step(app: &App, command: Command) {
                 Some(row) => {
                     select(&app, start, row);
                     let total = text::count(rows.total);
-                    app.say(format!("Finding {} of {total}: {}", text::count(start + 1), row.message));
+                    let (number, place) = (text::count(start + 1), text::offset(row.offset));
+                    app.say(format!("Finding {number} of {total}, at {place}: {}", what(row)));
                 }
                 None if rows.total == 0 => app.say("Nothing irregular was found."),
                 None if count == 0 => app.say("This is the first finding."),
@@ -288,7 +293,13 @@ const fn about(what: CheckKind) -> &'static str {
 }
 
 /// Why a check cannot be done.
-const IMPOSSIBLE: &str = "Not possible here: the bytes for it are not there.";
+const fn why_not(state: &CheckState) -> &'static str {
+    match state {
+        CheckState { possible: true, .. } => "",
+        CheckState { needless: true, .. } => " There is nothing here that it would look at.",
+        _ => " Not possible here: the bytes for it are not there.",
+    }
+}
 
 #[derive(Properties, PartialEq)]
 struct CheckButtonProps {
@@ -348,11 +359,7 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
     if done > 0 && done < total {
         note = [&note, &*text::percent(done, total)].join(" ");
     }
-    let title = if state.possible {
-        format!("{}?", about(state.what))
-    } else {
-        format!("{}? {IMPOSSIBLE}", about(state.what))
-    };
+    let title = format!("{}?{}", about(state.what), why_not(&state));
     html! {
         <span class="check-state">
             <button type="button" disabled={!state.possible} onclick={run} {title}>{ format!("Check {}", word(state.what)) }</button>

@@ -51,7 +51,7 @@ pub fn Status() -> Html {
             }) }
             <span class="said" role="status">
                 if let Some(notice) = &notice {
-                    <span class={classes!(notice.bad.then_some("bad"))}>{ &notice.text }</span>
+                    <span class={classes!(notice.bad.then_some("bad"))} title={notice.text.clone()}>{ notice.text.lines().next() }</span>
                 } else if starting {
                     { "The decoder is starting…" }
                 }

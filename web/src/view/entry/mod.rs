@@ -10,7 +10,8 @@ use yew::prelude::*;
 
 use super::{
     export,
-    parts::{Copy, Icon, Jump, Size, Trouble, icon, use_later},
+    map::what,
+    parts::{Copy, Icon, Jump, Size, Trouble, icon, local, use_later},
 };
 use crate::{
     protocol::{
@@ -130,6 +131,7 @@ struct BytesProps {
 #[component]
 fn Bytes(props: &BytesProps) -> Html {
     let (meta, payload) = use_slice(|state| (state.focus.meta, state.focus.payload));
+    let spot = use_slice(|state| state.focus.spot.clone());
     let name = match props.selection.position() {
         Some((Stream::Payload, _)) => "Bytes of the payload stream",
         _ => "Bytes of the archive",
@@ -141,6 +143,7 @@ fn Bytes(props: &BytesProps) -> Html {
         <>
             <header class="entry-head"><h2>{ name }</h2><p class="muted">{ "They belong to no entry." }</p></header>
             <dl class="fields">
+                { for spot.as_deref().and_then(what).map(|what| html! { <div><dt>{ "what" }</dt><dd>{ what }</dd></div> }) }
                 { for range("archive", Stream::Meta, meta) }
                 { for range("payload", Stream::Payload, payload) }
             </dl>
@@ -292,15 +295,21 @@ fn Panel(props: &PanelProps) -> Html {
 fn field(field: &Field, raw: bool) -> Html {
     let (value, title) = if raw { (&field.raw, &field.value) } else { (&field.value, &field.raw) };
     let is_moment = field.name == "mtime" && !raw;
-    // Where it does not fit into one line, the time goes to the next one as a whole.
-    let value = match value.split_once('T').filter(|_| is_moment) {
-        Some((date, time)) => html! { <><span>{ date }{ "T" }</span><span>{ time }</span></> },
+    let mut title = title.clone();
+    let seconds = field.raw.split_once('.').filter(|_| is_moment);
+    let value = match seconds.and_then(|(seconds, nanos)| Some((local(seconds.parse().ok()?), nanos))) {
+        // Where it does not fit into one line, the time goes to the next one as a whole.
+        Some(((here, zone), nanos)) => {
+            title = format!("{value}, stored as {title}");
+            let (date, time) = here.split_once(' ').unwrap_or(("", &here));
+            html! { <><span>{ date }{ " " }</span><span>{ format!("{time}.{nanos} {zone}") }</span></> }
+        }
         None => html! { { value } },
     };
     html! {
         <div key={field.name.clone()}>
             <dt>{ &field.name }</dt>
-            <dd title={title.clone()}><span class={classes!("value", raw.then_some("mono"), is_moment.then_some("moment"))}>{ value }</span></dd>
+            <dd {title}><span class={classes!("value", raw.then_some("mono"), is_moment.then_some("moment"))}>{ value }</span></dd>
         </div>
     }
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use web_sys::Element;
 use yew::prelude::*;
 
+pub(super) use self::spot::what;
 use self::{detail::Detail, overview::Overview, spot::SpotLine};
 use super::{
     keyboard::use_patience,

@@ -12,6 +12,19 @@ use crate::{
     },
 };
 
+/// What lies at a position: an entry, padding, which file a ghost was.
+pub(in crate::view) fn what(spot: &Spot) -> Option<Html> {
+    let range = spot.range.as_ref()?;
+    Some(match (&range.what, &spot.path) {
+        (What::Payload(_), Some(path)) => html! { <b class="mono">{ path.clone() }</b> },
+        (What::Padding(Padding::Ghost), Some(path)) => {
+            html! { <><b>{ "ghost" }</b>{ " was " }<b class="mono">{ path.clone() }</b></> }
+        }
+        (What::Padding(kind), _) => html! { <b>{ format!("padding: {}", kind.word()) }</b> },
+        _ => html! { <b>{ range.label.clone() }</b> },
+    })
+}
+
 /// Properties of [`SpotLine`].
 #[derive(Properties, PartialEq)]
 pub(super) struct SpotLineProps {
@@ -35,18 +48,10 @@ pub(super) fn SpotLine(SpotLineProps { spot, window }: &SpotLineProps) -> Html {
             </p>
         };
     };
-    let what = match (&range.what, &spot.path) {
-        (What::Payload(_), Some(path)) => html! { <b class="mono">{ path.clone() }</b> },
-        (What::Padding(Padding::Ghost), Some(path)) => {
-            html! { <><b>{ "ghost" }</b>{ " was " }<b class="mono">{ path.clone() }</b></> }
-        }
-        (What::Padding(kind), _) => html! { <b>{ format!("padding: {}", kind.word()) }</b> },
-        _ => html! { <b>{ range.label.clone() }</b> },
-    };
     let size = range.end - range.start;
     html! {
         <p>
-            <span class="what">{ what }</span>
+            <span class="what">{ what(spot) }</span>
             <span title={text::exact(size)}>{ text::size(size) }</span>
             { place(range.start, range.end) }
             if let Some(chunk) = &spot.chunk {

@@ -80,13 +80,22 @@ pub fn states(document: &Document) -> Vec<CheckState> {
     let padding = || document.parts().map_or(0, |parts| parts.layout().totals().padding.total());
     let state = document;
     let one = |what, possible: bool, done: u64, total: u64| {
+        let needless = match what {
+            CheckKind::Tables => !document.is_archive(),
+            CheckKind::Headers => document.kind.get() != Kind::Split,
+            CheckKind::Ghosts => {
+                document.kind.get() != Kind::Split || is_split && map.is_some() && total == 0
+            }
+            CheckKind::Digests => total == 0,
+        };
         let total = if possible { total } else { 0 };
         let found = match what {
             CheckKind::Ghosts => state.layout.ghosts().0,
             _ => state.findings.counted_by(By::Check(what)),
         };
         let unreadable = state.check.unreadable.get()[what as usize];
-        CheckState { what, possible: possible && total > 0, done: done.min(total), total, found, unreadable }
+        let possible = possible && total > 0;
+        CheckState { what, possible, needless, done: done.min(total), total, found, unreadable }
     };
     let files = map.as_ref().map_or(0, |map| map.files() as u64);
     let index = document.index().map_or(0, |index| index.size());

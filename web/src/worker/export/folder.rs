@@ -20,14 +20,14 @@ const REASONS: usize = 100;
 /// Longest name that a member of a zip archive can have.
 const ZIP_NAME: usize = 0xffff;
 
-/// Writes a directory; returns what was left out, and why.
+/// Writes a directory; returns what was left out, and why, and how many things more.
 pub async fn write(
     task: &Task,
     document: &Rc<Document>,
     entry: u32,
     archive: Archive,
     sink: &mut Sink,
-) -> Result<Vec<String>, Problem> {
+) -> Result<(Vec<String>, u64), Problem> {
     let tree = document.whole_tree()?;
     document.check_entry(entry)?;
     if tree.kind(entry) != Kind::Directory {
@@ -60,10 +60,7 @@ pub async fn write(
         Archive::Tar => sink.push(&tar::END),
         Archive::Zip => writer.zip.finish(sink),
     }
-    if writer.more > 0 {
-        writer.left_out.push(format!("and {} more", writer.more));
-    }
-    Ok(writer.left_out)
+    Ok((writer.left_out, writer.more))
 }
 
 struct Writer<'a> {
@@ -77,7 +74,7 @@ struct Writer<'a> {
     /// Files that hard links can lead to.
     written: HashSet<u32>,
     left_out: Vec<String>,
-    more: usize,
+    more: u64,
 }
 
 fn path_of(tree: &Tree, id: u32) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::protocol::export::{Format, List};
 use crate::protocol::files::Span;
 use crate::protocol::findings::Query;
 use crate::protocol::{Problem, Stream};
-use crate::worker::{Document, Task, compare, files, findings, problem};
+use crate::worker::{Document, Task, compare, files, findings, problem, words};
 
 /// Rows that are asked for at once.
 const ROWS: u32 = 1000;
@@ -182,7 +182,8 @@ async fn all_findings(
     format: Format,
     sink: &mut Sink,
 ) -> Result<(), Problem> {
-    let columns = &["stream", "offset", "code", "severity", "message", "entry", "path", "chunk"];
+    // Those of `pxkit layout --csv findings`, and chunks.
+    let columns = &["stream", "offset", "code", "level", "finding", "entry", "path", "path_hex", "chunk"];
     let mut out = Table::new(columns, format, sink);
     let mut start = 0;
     loop {
@@ -193,15 +194,19 @@ async fn all_findings(
         start += rows.len() as u32;
         for row in rows {
             let stream = if row.stream == Stream::Payload { "payload" } else { "archive" };
-            let severity = row.severity.word();
+            let level = row.severity.word();
+            let mut path = Vec::new();
+            row.entry.into_iter().for_each(|entry| document.tree().path(entry, &mut path));
+            let hex = std::str::from_utf8(&path).is_err().then(|| words::hex(&path));
             out.row(&[
                 json!(stream),
                 json!(row.offset),
                 json!(row.code),
-                json!(severity),
+                json!(level),
                 json!(row.message),
                 json!(row.entry),
                 json!(row.path),
+                json!(hex),
                 json!(row.chunk),
             ]);
         }

@@ -32,7 +32,7 @@ pub async fn save(
     given: &mut Vec<Handle>,
 ) -> Result<Saved, Problem> {
     let mut sink = Sink::new();
-    let mut left_out = Vec::new();
+    let (mut left_out, mut more) = (Vec::new(), 0);
     let base = document.name.replace('/', "_");
     let name = match save {
         Save::File(entry) => {
@@ -41,7 +41,7 @@ pub async fn save(
             text::escape(tree.name(entry))
         }
         Save::Folder(entry, archive) => {
-            left_out = folder::write(task, document, entry, archive, &mut sink).await?;
+            (left_out, more) = folder::write(task, document, entry, archive, &mut sink).await?;
             let tree = document.tree();
             let name = if entry == 0 { base } else { text::escape(tree.name(entry)) };
             format!("{name}.{}", if archive == Archive::Tar { "tar" } else { "zip" })
@@ -72,7 +72,7 @@ pub async fn save(
         problem::new(ProblemKind::Limit, "The browser has no room for a file of this size.")
     })?;
     given.push(file);
-    Ok(Saved { name, size, left_out })
+    Ok(Saved { name, size, left_out, more })
 }
 
 const fn ending(format: Format) -> &'static str {

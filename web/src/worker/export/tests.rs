@@ -5,6 +5,7 @@ use pxkit_core::format::Kind;
 use crate::protocol::compare::{self, Pair};
 use crate::protocol::export::{Archive, Format, List, Save, Saved};
 use crate::protocol::{ProblemKind, Reply, Request};
+use crate::worker::paint::testing::{Random, padded};
 use crate::worker::testing::{Bench, golden};
 use crate::worker::{Document, Handle};
 
@@ -64,6 +65,9 @@ fn lists_and_the_report() {
         assert_eq!(lines, rows.len() + 1, "{list:?}");
         assert!(!rows.is_empty() || list == List::Findings, "{list:?}");
     }
+    // Findings have the columns of the program's list, and one more.
+    let (_, csv) = save(&bench, &document, Save::List(List::Findings, Format::Csv));
+    assert!(csv.starts_with(b"stream,offset,code,level,finding,entry,path,path_hex,chunk\n"));
 }
 
 #[test]
@@ -197,6 +201,21 @@ fn every_kind_of_node_is_packed_or_named() {
     let document = alone.golden(&["kinds.mpxar"]);
     let problem = alone.ask(Request::Save(document.id(), Save::Folder(0, Archive::Tar))).unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Missing);
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let bench = Bench::new();
+    let (meta, mut payload) = padded(&mut Random(1), 3, 100);
+    payload.truncate(4096);
+    let id = bench.open(vec![("a.mpxar", meta), ("a.ppxar", payload)]).documents[0].id;
+    let document = bench.worker.document(id).unwrap();
+    let tree = document.whole_tree().unwrap();
+    let files = (0..tree.len() as u32).filter(|&entry| tree.kind(entry) == Kind::File);
+    let lost = files.filter(|&file| bench.ask(Request::Save(id, Save::File(file))).is_err()).count();
+    let (saved, _) = save(&bench, &document, Save::Folder(0, Archive::Tar));
+    assert!(lost > 200);
+    assert_eq!((saved.left_out.len(), saved.more), (100, lost as u64 - 100));
 }
 
 #[test]
