@@ -73,7 +73,7 @@ test("the menu of exports closes without choosing", async (t) => {
   await list.waitFor({ state: "hidden" });
   await menu.click();
   await list.waitFor();
-  await page.locator("#entry h2").click();
+  await page.locator(".status").click();
   await list.waitFor({ state: "hidden" });
   await page.locator("#entry h2", { hasText: "large" }).waitFor();
 });

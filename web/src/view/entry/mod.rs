@@ -302,7 +302,7 @@ fn field(field: &Field, raw: bool) -> Html {
         Some(((here, zone), nanos)) => {
             title = format!("{value}, stored as {title}");
             let (date, time) = here.split_once(' ').unwrap_or(("", &here));
-            html! { <><span>{ date }{ " " }</span><span>{ format!("{time}.{nanos} {zone}") }</span></> }
+            html! { <><span>{ date }</span>{ " " }<span>{ format!("{time}.{nanos} {zone}") }</span></> }
         }
         None => html! { { value } },
     };
