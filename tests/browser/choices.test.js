@@ -85,3 +85,44 @@ test("a datastore is chosen from in its own namespaces", async (t) => {
   await page.getByText("host/other", { exact: true }).waitFor();
   await says(page.getByLabel("Namespace"), "(root)");
 });
+
+test("what is open is told apart by its name, also on a narrow screen", async (t) => {
+  const { page } = await withSnapshots(t, [3, 0]);
+  await page.setViewportSize({ width: 400, height: 800 });
+  const room = await page.locator(".switch").evaluate((select) => {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(select);
+    const measure = document.createElement("canvas").getContext("2d");
+    measure.font = font;
+    const arrow = 20;
+    const { width } = measure.measureText(select.selectedOptions[0].text.split(" ")[0]);
+    return select.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - arrow - width;
+  });
+  assert.ok(room > 0, `the time is cut off by ${-room} pixels`);
+  // All that can be pressed beside it is still there.
+  for (const button of await page.locator(".top button:visible").all()) {
+    const box = await button.boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= 400, await button.getAttribute("title"));
+  }
+});
+
+test("archives of the same name have different titles wherever they can be chosen", async (t) => {
+  const dir = await scratch(t);
+  const i = await withFiles(t, [`${golden}/archives/kinds.pxar`]);
+  const { page } = i;
+  for (const name of ["one", "other"]) {
+    await mkdir(join(dir, name));
+    await cp(`${golden}/archives/kinds.pxar`, join(dir, name, "kinds.pxar"));
+    await i.pick(".pick-files", join(dir, name, "kinds.pxar"));
+    await page.locator(".status").getByRole("button", { name: "Cancel" }).waitFor({ state: "detached" });
+  }
+  const titles = await eventually(async () => {
+    const titles = await page.locator(".switch option").allInnerTexts();
+    assert.equal(titles.length, 3);
+    return titles;
+  });
+  assert.equal(new Set(titles).size, 3, titles);
+  assert.ok(titles.every((title) => title.includes("kinds.pxar")), titles);
+  await view(page, "compare");
+  const others = await page.locator("#compare-older option").allInnerTexts();
+  assert.deepEqual(others.slice(1), titles.slice(0, 2));
+});

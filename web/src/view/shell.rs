@@ -206,7 +206,8 @@ fn Switcher() -> Html {
         })
     };
     let shown = active.as_ref().map_or_else(String::new, |open| open.document.id.to_string());
-    let all = documents.iter().map(|open| (open.document.id.to_string(), name(&open.document))).collect();
+    let all =
+        documents.iter().map(|open| (open.document.id.to_string(), open.document.title.clone())).collect();
     let select = use_select(Some("Document"), Some("switch"), shown, all, choose);
     let Some(active) = active else {
         return html! { <span class="document muted">{ "inspector" }</span> };
@@ -223,7 +224,7 @@ fn Switcher() -> Html {
             if documents.len() > 1 {
                 { select }
             } else {
-                <span class="title" title={name(document)}>{ name(document) }</span>
+                <span class="title" title={document.title.clone()}>{ &document.title }</span>
             }
             <button type="button" class="icon" title={title.clone()} aria-label={title} onclick={close}>{ icon(Icon::Close) }</button>
             <span class="facts">
@@ -231,15 +232,6 @@ fn Switcher() -> Html {
                 if let Some(version) = document.version { <span>{ format!("version {version}") }</span> }
             </span>
         </span>
-    }
-}
-
-fn name(document: &Document) -> String {
-    match &document.snapshot {
-        Some(snapshot) if !snapshot.namespace.is_empty() && !document.title.contains(&snapshot.namespace) => {
-            format!("{}: {}", snapshot.namespace, document.title)
-        }
-        _ => document.title.clone(),
     }
 }
 

@@ -385,7 +385,12 @@ impl Document {
         open::Document {
             id: self.id,
             title: match &self.origin {
-                Some((_, snapshot)) => format!("{} · {}", snapshot.snapshot, self.title.borrow()),
+                Some((_, SnapshotRef { snapshot, namespace, .. })) if namespace.is_empty() => {
+                    format!("{snapshot} · {}", self.title.borrow())
+                }
+                Some((_, SnapshotRef { snapshot, namespace, .. })) => {
+                    format!("{snapshot} in {namespace} · {}", self.title.borrow())
+                }
                 None => self.title.borrow().clone(),
             },
             kind: self.kind.get(),

@@ -15,7 +15,7 @@ use super::sniff::Looks;
 use super::store::MAX_BLOB;
 use super::thing::{Role, Thing, base};
 use super::{facts, keys};
-use crate::protocol::open::{Kind, Opened, State};
+use crate::protocol::open::{Kind, Opened, SnapshotRef, State};
 use crate::protocol::{Problem, ProblemKind, Stream};
 use crate::worker::source::Source;
 use crate::worker::source::memory::Memory;
@@ -25,6 +25,9 @@ use crate::worker::{Document, Task, crypto, load, problem};
 const SAMPLE: u64 = 1 << 20;
 /// References that must lead to headers.
 const REFERENCES: usize = 16;
+
+/// Between the names of what is one document.
+const JOINED: &str = " + ";
 
 const NO_PAYLOAD: &str = "Drop the .ppxar beside it to see contents and layout.";
 const NO_CONTENTS: &str =
@@ -184,7 +187,7 @@ fn give_payload(document: &Document, payload: Thing) {
 
 fn add_title(document: &Document, name: &str) {
     let mut title = document.title.borrow_mut();
-    *title = format!("{title} + {name}");
+    *title = format!("{title}{JOINED}{name}");
 }
 
 /// Takes the index of the stream that a document's layout is about out of `things`; whether there was one.
@@ -353,15 +356,33 @@ async fn decode(task: &Task, frame: Frame<'_>) -> Result<Vec<u8>, Problem> {
 }
 
 fn make(task: &Task, thing: Thing, kind: Kind) -> Rc<Document> {
+    let title = title(task, &thing);
     let Thing { name, source, origin, facts, findings, .. } = thing;
     let document = task.add(|id| {
         let mut document = Document::new(id, name, kind, source);
+        document.title = title.into();
         document.origin = origin;
         document
     });
     document.facts.replace(facts);
     findings.into_iter().for_each(|finding| document.findings.add(finding));
     document
+}
+
+/// What a thing is called as a document: its name, its path if that is open already, or with a number.
+fn title(task: &Task, thing: &Thing) -> String {
+    let open = task.worker().documents();
+    let origin = |it: &Option<(u32, SnapshotRef)>| it.as_ref().map(|(_, snapshot)| snapshot.clone());
+    let is_taken = |title: &String| {
+        open.iter().filter(|other| origin(&other.origin) == origin(&thing.origin)).any(|other| {
+            let has = other.title.borrow();
+            has.strip_prefix(&**title).is_some_and(|more| more.is_empty() || more.starts_with(JOINED))
+        })
+    };
+    let path = Some(format!("{}/{}", thing.folder, thing.name)).filter(|_| !thing.folder.is_empty());
+    let numbered = (2..).map(|number| format!("{} ({number})", thing.name));
+    let mut titles = std::iter::once(thing.name.clone()).chain(path).chain(numbered);
+    titles.find(|title| !is_taken(title)).unwrap_or_default()
 }
 
 fn damage(document: &Document, problem: Option<Problem>) {

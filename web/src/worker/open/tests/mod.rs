@@ -29,6 +29,25 @@ fn titles(opened: &Opened) -> Vec<&str> {
     opened.documents.iter().map(|document| &*document.title).collect()
 }
 
+#[test]
+fn documents_are_told_apart_by_their_titles() {
+    let bench = Bench::new();
+    let bytes = || golden("archives/kinds.pxar");
+    let halves = |folder: &str| {
+        ["mpxar", "ppxar"]
+            .map(|half| (format!("{folder}kinds.{half}"), golden(&format!("archives/kinds.{half}"))))
+    };
+    let files = vec![("a/kinds.pxar".to_owned(), bytes()), ("b/kinds.pxar".to_owned(), bytes())];
+    assert_eq!(titles(&bench.open(files)), ["kinds.pxar", "b/kinds.pxar"]);
+    let opened = bench.open(vec![("kinds.pxar", bytes())]);
+    assert_eq!(titles(&opened), ["kinds.pxar (2)"]);
+    assert_eq!(titles(&bench.open(halves("").into())), ["kinds.mpxar + kinds.ppxar"]);
+    assert_eq!(titles(&bench.open(halves("c/").into())), ["c/kinds.mpxar + kinds.ppxar"]);
+    // What was closed leaves its title.
+    let Ok(Reply::Done) = bench.ask(Request::Close(opened.documents[0].id)) else { panic!() };
+    assert_eq!(titles(&bench.open(vec![("kinds.pxar", bytes())])), ["kinds.pxar (2)"]);
+}
+
 /// Reads all contents.
 fn read_all(document: &Rc<Document>) {
     let tree = document.whole_tree().unwrap();
