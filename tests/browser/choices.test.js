@@ -126,3 +126,27 @@ test("archives of the same name have different titles wherever they can be chose
   const others = await page.locator("#compare-older option").allInnerTexts();
   assert.deepEqual(others.slice(1), titles.slice(0, 2));
 });
+
+test("of an index alone nothing is said of padding", async (t) => {
+  const i = await start(t);
+  const { page } = i;
+  await i.pick(".pick-files", `${store}/host/legacy/2026-11-22T21:15:58Z/tree.pxar.didx`);
+  await page.locator(".document .title").waitFor();
+  await view(page, "chunks");
+  await page.locator("#view-chunks [data-row='0']").click();
+  await page.locator("#view-chunks section.chunk h2").waitFor();
+  await page.locator("#entry h2", { hasText: "Chunk 0" }).waitFor();
+  for (const part of ["#view-chunks", "#entry"]) {
+    const text = await page.locator(part).innerText();
+    assert.doesNotMatch(text, /with padding only|No chunk has padding|0 B used|dead|0 files|0 %/, part);
+  }
+  await page.locator("#view-chunks", { hasText: "the index alone does not tell" }).waitFor();
+  // Of an archive it is.
+  await page.locator(".document button.icon").click();
+  await i.pick(".pick-folder", store);
+  await page.getByText("host/legacy", { exact: true }).click();
+  await page.locator(".snapshot .jump", { hasText: "pxar" }).first().click();
+  await view(page, "chunks");
+  await page.getByLabel("with padding only").check();
+  await page.locator("#view-chunks [data-row='0'], #view-chunks .empty").first().waitFor();
+});

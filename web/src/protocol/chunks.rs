@@ -73,6 +73,13 @@ pub struct Row {
     pub age: Option<u32>,
 }
 
+impl Row {
+    /// Whether it is known what lies in it, which an index alone does not tell.
+    pub const fn has_use(&self) -> bool {
+        self.live > 0 || self.dead > 0
+    }
+}
+
 /// Everything about a chunk.
 #[derive(Clone, Debug, PartialEq, BorshSerialize, BorshDeserialize)]
 pub struct Chunk {

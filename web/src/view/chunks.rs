@@ -157,7 +157,9 @@ fn Toolbar(props: &ToolbarProps) -> Html {
     };
     html! {
         <div class="toolbar">
-            <label><input type="checkbox" checked={now.padded && has_use} disabled={!has_use} onchange={padded} />{ "with padding only" }</label>
+            if has_use {
+                <label><input type="checkbox" checked={now.padded} onchange={padded} />{ "with padding only" }</label>
+            }
             if summary.shared.is_some() {
                 <label>
                     { "Show" }
@@ -210,11 +212,13 @@ fn charts(summary: &Summary) -> Html {
     html! {
         <>
             <Bars title="Chunks by size" axis="size at least" unit={Unit::Count} bars={sizes.collect::<Vec<_>>()} />
-            if !summary.uses.is_empty() {
+            if summary.uses.is_empty() {
+                <p class="muted">{ "What is used of the chunks, and what is padding, the index alone does not tell." }</p>
+            } else {
                 <Bars title="Bytes by use (hatched: dead)" axis="percent used" unit={Unit::Bytes} bars={uses.collect::<Vec<_>>()} />
             }
             if summary.curve.is_empty() {
-                <p class="muted">{ "No chunk has padding." }</p>
+                if !summary.uses.is_empty() { <p class="muted">{ "No chunk has padding." }</p> }
             } else {
                 <Curve points={summary.curve.clone()} />
             }
@@ -448,10 +452,13 @@ fn Details() -> Html {
                 { format!("Chunk {}", text::count(row.chunk)) }
                 <span class="mono digest">{ row.digest.clone() }</span>
                 <Copy what="digest" text={row.digest.clone()} />
-                <Jump tab={Tab::Layout} to={Selection::Chunk(row.chunk)} title="Shows it in the map">{ "in the map" }</Jump>
+                if row.has_use() {
+                    <Jump tab={Tab::Layout} to={Selection::Chunk(row.chunk)} title="Shows it in the map">{ "in the map" }</Jump>
+                }
             </h2>
             <p class="muted">
-                { format!("{} – {}, {}: {} used, {} dead", grouped(row.start), grouped(row.start + row.size), text::exact(row.size), text::size(row.live), text::size(row.dead)) }
+                { format!("{} – {}, {}", grouped(row.start), grouped(row.start + row.size), text::exact(row.size)) }
+                if row.has_use() { { format!(": {} used, {} dead", text::size(row.live), text::size(row.dead)) } }
                 if !elsewhere.is_empty() {
                     { format!(". The same digest is also at {}", elsewhere.iter().map(|at| format!("#{at}")).collect::<Vec<_>>().join(", ")) }
                 }

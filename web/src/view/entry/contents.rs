@@ -184,8 +184,10 @@ pub fn ChunkPanel(props: &ChunkPanelProps) -> Html {
             </header>
             <dl class="fields">
                 <super::Place name="payload" stream={Stream::Payload} start={row.start} end={row.start.saturating_add(row.size)} />
-                <div><dt>{ "used" }</dt><dd><Size bytes={row.live} /><span class="muted">{ text::percent(row.live, row.size) }</span></dd></div>
-                <div><dt>{ "dead" }</dt><dd><Size bytes={row.dead} /></dd></div>
+                if row.has_use() {
+                    <div><dt>{ "used" }</dt><dd><Size bytes={row.live} /><span class="muted">{ text::percent(row.live, row.size) }</span></dd></div>
+                    <div><dt>{ "dead" }</dt><dd><Size bytes={row.dead} /></dd></div>
+                }
                 { for stored.map(|bytes| html! { <div><dt>{ "stored" }</dt><dd><Size {bytes} /></dd></div> }) }
                 { for checked.iter().map(|checked| match checked {
                     Ok(()) => html! { <div><dt>{ "digest" }</dt><dd class="good">{ "right" }</dd></div> },
@@ -204,7 +206,8 @@ pub fn ChunkPanel(props: &ChunkPanelProps) -> Html {
                     </dd></div>
                 }
             </dl>
-            <section class="entry-part" aria-label="Files in it">
+            if row.has_use() {
+                <section class="entry-part" aria-label="Files in it">
                 <h3>{ text::counted(row.files, "file in it", "files in it") }
                     if row.files > 0 { <button type="button" class="quiet" onclick={filter} title="Show only these among the files">{ "list" }</button> }
                 </h3>
@@ -217,7 +220,8 @@ pub fn ChunkPanel(props: &ChunkPanelProps) -> Html {
                     }) }
                 </tbody></table>
                 if files.len() > 200 { <p class="muted">{ "The list has all of them." }</p> }
-            </section>
+                </section>
+            }
         </>
     }
 }
