@@ -119,6 +119,26 @@ test("the pointer over the map tells what is there", async (t) => {
   }
 });
 
+test("what is told of the map is what is under the pointer, also when the map moves below it", async (t) => {
+  const { page } = await withSnapshots(t);
+  await view(page, "layout");
+  await drawn(page, "#view-layout .detail canvas");
+  const box = await page.locator("#view-layout .detail").boundingBox();
+  const at = [box.x + box.width * 0.9, box.y + box.height * 0.45];
+  const told = () => page.locator("#view-layout p:has(.what)").innerText();
+  const zoom = async (key, times) => {
+    for (let time = 0; time < times; time += 1) await page.keyboard.press(key);
+  };
+  await zoom("+", 6);
+  await page.mouse.move(...at);
+  const wanted = await eventually(told);
+  // The pointer stays where it is from now on.
+  await zoom("0", 1);
+  await eventually(async () => assert.notEqual(await told(), wanted));
+  await zoom("+", 6);
+  await eventually(async () => assert.equal(await told(), wanted));
+});
+
 test("paths and digests are copied", async (t) => {
   const { page } = await withSnapshots(t);
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);

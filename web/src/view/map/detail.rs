@@ -48,7 +48,7 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
     let stream = props.stream;
     let focus = use_slice(move |state| selected(&state.focus, stream));
     let latest = use_memo(props.doc, |_| Latest::<Wanted, Picture>::default());
-    let hover = use_memo(props.doc, |_| Latest::<u64, Spot>::default());
+    let hover = use_memo(props.doc, |_| Latest::<(u64, u32), Spot>::default());
     let pointer_at = use_state_eq(|| None::<(f64, f64)>);
     let again = use_force_update();
     let window = Window::of(zoom, props.size);
@@ -57,7 +57,7 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
     {
         let (app, latest, hover, canvas, props, lanes) =
             (app.clone(), latest.clone(), hover.clone(), canvas.clone(), props.clone(), lanes.clone());
-        let (again, pointer_at) = (again.clone(), *pointer_at);
+        let (spot, pointer_at) = (spot.clone(), *pointer_at);
         use_effect(move || {
             let (width, _) = size.device();
             if width == 0 || props.size == 0 {
@@ -65,14 +65,22 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
             }
             let query = query(&props, window, width, size.scale, lanes.clone(), mark, dark, RANGES);
             let changed = Callback::from(move |()| again.force_update());
+            // What is under the pointer changes with the picture, too.
+            if let Some((x, _)) = pointer_at {
+                let request = move |&(offset, _): &(u64, u32)| Request::Spot(props.doc, offset);
+                let take = |reply| if let Reply::Spot(spot) = reply { Some(spot) } else { None };
+                let at = window.offset(x / size.width);
+                hover.want(&app, (at, props.epoch), request, take, changed.clone());
+            }
+            let under = pointer_at.and(hover.shown()).map(|(_, spot)| spot);
+            spot.set(under.clone());
             ask(&latest, &app, Wanted { doc: props.doc, epoch: props.epoch, query }, changed);
             let Some((on, width, height)) = prepare(&canvas, size) else { return };
             let drawing = Drawing { on, width, height, size, window, lanes, dark };
             if let Some((wanted, picture)) = latest.shown() {
                 drawing.picture(&picture, &wanted.query.lanes);
             }
-            let under = pointer_at.and(hover.shown());
-            drawing.overlays(focus, pointer_at, under.as_ref().map(|(_, spot)| &**spot));
+            drawing.overlays(focus, pointer_at, under.as_deref());
             drawing.scale();
         });
     }
@@ -87,19 +95,6 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
                 y < top
             });
             at.map_or(Lane::Payloads, |(lane, _)| *lane)
-        }
-    };
-    let ask_spot = {
-        let (app, hover, spot, again) = (app.clone(), hover.clone(), spot.clone(), again.clone());
-        let doc = props.doc;
-        move |offset: u64| {
-            let (hover_now, spot, again) = (hover.clone(), spot.clone(), again.clone());
-            let changed = Callback::from(move |()| {
-                spot.set(hover_now.shown().map(|(_, spot)| spot));
-                again.force_update();
-            });
-            let take = |reply| if let Reply::Spot(spot) = reply { Some(spot) } else { None };
-            hover.want(&app, offset, move |&offset| Request::Spot(doc, offset), take, changed);
         }
     };
     let down = {
@@ -117,7 +112,6 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
     let moved = {
         let (app, drag, canvas, pointer_at) =
             (app.clone(), drag.clone(), canvas.clone(), pointer_at.setter());
-        let ask_spot = ask_spot.clone();
         Callback::from(move |event: PointerEvent| {
             let Some((x, y, width)) = place(&canvas, &event) else { return };
             let mut held = drag.borrow_mut();
@@ -133,7 +127,6 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
             }
             drop(held);
             pointer_at.set(Some((x, y)));
-            ask_spot(window.offset(x / width.max(1.0)));
         })
     };
     let up = {
@@ -153,10 +146,9 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
         })
     };
     let leave = {
-        let (pointer_at, spot, hover) = (pointer_at.setter(), spot.clone(), hover.clone());
+        let (pointer_at, hover) = (pointer_at.setter(), hover.clone());
         Callback::from(move |_: PointerEvent| {
             pointer_at.set(None);
-            spot.set(None);
             hover.forget();
         })
     };
