@@ -8,9 +8,10 @@ use pxkit_core::index::DynamicIndex;
 use pxkit_core::layout::{self as core, ChunkTable, ChunkUse, DigestOrder, Padding, Sharing};
 
 use super::document::LayoutParts;
+use super::layout::Made;
 use super::{Document, Task, layout, problem, text};
 use crate::protocol::chunks::{Chunk, Needed, Query, Row, Rows, Sort, Summary};
-use crate::protocol::{DocId, EntryId, Problem};
+use crate::protocol::{EntryId, Problem};
 
 /// Most rows of an answer.
 const ROWS: u32 = 1000;
@@ -26,14 +27,14 @@ const POINTS: usize = 200;
 /// What is kept for a document.
 #[derive(Default)]
 pub struct State {
-    past: RefCell<Option<(usize, Past)>>,
+    past: RefCell<Option<Past>>,
     order: RefCell<Option<(Order, Rc<[u32]>)>>,
 }
 
 impl State {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        let past = self.past.borrow().as_ref().map_or(0, |(_, past)| past.ages.len() * 3);
+        let past = self.past.borrow().as_ref().map_or(0, |past| past.ages.len() * 3);
         let order = self.order.borrow().as_ref().map_or(0, |(_, order)| order.len() * 4);
         past + order
     }
@@ -46,8 +47,8 @@ pub struct Past {
     pub ages: Rc<[u16]>,
     /// Whether any of them has it.
     pub shared: Rc<[bool]>,
-    /// Those snapshots.
-    pub older: Vec<DocId>,
+    /// What it was made of.
+    pub made: Made,
 }
 
 /// The past of the chunks; `None` if no older snapshot is open.
@@ -57,11 +58,8 @@ pub fn past(task: &Task, document: &Rc<Document>) -> Option<Past> {
     if older.is_empty() {
         return None;
     }
-    let ids: Vec<DocId> = older.iter().map(|older| older.document.id()).collect();
-    let key = Rc::as_ptr(&index).addr();
-    if let Some((_, past)) =
-        document.chunks.past.borrow().as_ref().filter(|(k, past)| *k == key && past.older == ids)
-    {
+    let made = layout::made(document, &older);
+    if let Some(past) = document.chunks.past.borrow().as_ref().filter(|past| past.made == made) {
         return Some(past.clone());
     }
     let indexes: Vec<&DynamicIndex> = older.iter().filter_map(|older| older.parts.index.as_deref()).collect();
@@ -69,9 +67,9 @@ pub fn past(task: &Task, document: &Rc<Document>) -> Option<Past> {
     let past = Past {
         ages: core::ages(&index, &indexes).into(),
         shared: index.chunks().iter().map(|chunk| is_shared(&chunk.digest)).collect(),
-        older: ids,
+        made,
     };
-    *document.chunks.past.borrow_mut() = Some((key, past.clone()));
+    *document.chunks.past.borrow_mut() = Some(past.clone());
     Some(past)
 }
 
@@ -131,13 +129,12 @@ impl Chunks {
 /// Which rows there are, in which order.
 #[derive(Clone, PartialEq)]
 struct Order {
-    index: usize,
     generation: u32,
     sort: Sort,
     descending: bool,
     padded: bool,
     shared: Option<bool>,
-    older: Vec<DocId>,
+    past: Made,
 }
 
 /// Rows of the table.
@@ -151,13 +148,12 @@ pub async fn rows(task: &Task, document: &Rc<Document>, query: Query) -> Result<
 
 fn order(document: &Document, chunks: &Chunks, query: &Query) -> Rc<[u32]> {
     let key = Order {
-        index: Rc::as_ptr(&chunks.index).addr(),
         generation: document.generation(),
         sort: query.sort,
         descending: query.descending,
         padded: query.padded,
         shared: query.shared,
-        older: chunks.past.as_ref().map_or_else(Vec::new, |past| past.older.clone()),
+        past: chunks.past.as_ref().map_or_else(Vec::new, |past| past.made.clone()),
     };
     if let Some((_, order)) = document.chunks.order.borrow().as_ref().filter(|(kept, _)| *kept == key) {
         return order.clone();

@@ -270,6 +270,7 @@ impl Document {
         self.map.borrow_mut().take();
         self.table.borrow_mut().take();
         self.check.forget();
+        self.layout.forget();
         self.paint.forget();
         if self.is_archive() && self.is_whole() {
             self.find_anomalies();

@@ -1,6 +1,6 @@
 //! Totals of the layout, what lies where, and what padding once was.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range as Bytes;
 use std::rc::Rc;
 
@@ -24,14 +24,19 @@ const GHOSTS: usize = 1 << 20;
 #[derive(Default)]
 pub struct State {
     found: RefCell<Found>,
-    /// The chunks by digest, and of which index that is.
-    order: RefCell<Option<(usize, Rc<DigestOrder>)>>,
-    /// What older archives tell, and which those are.
+    /// How often streams or index changed.
+    changes: Cell<u32>,
+    /// The chunks by digest.
+    order: RefCell<Option<Rc<DigestOrder>>>,
+    /// All ghosts.
     traced: RefCell<Option<Traced>>,
 }
 
-/// Ghosts with the archives that told of some.
-type Traced = (Vec<DocId>, Rc<[Bytes<u64>]>);
+/// Documents of which something was made, each with how often its streams or its index had changed.
+pub type Made = Vec<(DocId, u32)>;
+
+/// What ghosts were made of, in how many gaps some were looked for, and the ghosts.
+type Traced = (Made, usize, Rc<[Bytes<u64>]>);
 
 /// Ghosts that reading the padding showed.
 #[derive(Default)]
@@ -61,7 +66,12 @@ impl State {
         let first = found.ghosts.partition_point(|ghost| ghost.start < gap.start);
         found.ghosts.splice(first..first, ghosts.map(|ghost| ghost.range.clone()).take(room));
         found.gaps.insert(place, gap);
-        self.traced.borrow_mut().take();
+    }
+
+    /// Streams or index changed.
+    pub fn forget(&self) {
+        self.changes.set(self.changes.get().wrapping_add(1));
+        self.order.take();
     }
 
     /// Bytes of padding that were looked through.
@@ -78,8 +88,8 @@ impl State {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
         let found = self.found.borrow();
-        let order = self.order.borrow().as_ref().map_or(0, |(_, order)| order.memory());
-        let traced = self.traced.borrow().as_ref().map_or(0, |(_, traced)| traced.len() * 16);
+        let order = self.order.borrow().as_ref().map_or(0, |order| order.memory());
+        let traced = self.traced.borrow().as_ref().map_or(0, |(.., traced)| traced.len() * 16);
         (found.gaps.capacity() + found.ghosts.capacity()) * 16 + order + traced
     }
 }
@@ -131,17 +141,17 @@ pub fn older(task: &Task, document: &Rc<Document>) -> Vec<Older> {
     older.into_iter().filter_map(ready).collect()
 }
 
+/// What is made of a document and older ones.
+pub fn made(document: &Document, older: &[Older]) -> Made {
+    let all = std::iter::once(document).chain(older.iter().map(|older| &*older.document));
+    all.map(|document| (document.id(), document.layout.changes.get())).collect()
+}
+
 /// The chunks of a document by digest.
 fn order(document: &Document, parts: &LayoutParts) -> Option<Rc<DigestOrder>> {
     let index = parts.index.as_ref()?;
-    let key = Rc::as_ptr(index).addr();
-    let kept =
-        document.layout.order.borrow().as_ref().filter(|kept| kept.0 == key).map(|kept| kept.1.clone());
-    Some(kept.unwrap_or_else(|| {
-        let order = Rc::new(DigestOrder::new(index));
-        *document.layout.order.borrow_mut() = Some((key, order.clone()));
-        order
-    }))
+    let mut kept = document.layout.order.borrow_mut();
+    Some(kept.get_or_insert_with(|| Rc::new(DigestOrder::new(index))).clone())
 }
 
 fn history(older: &[Older]) -> History<'_> {
@@ -153,9 +163,10 @@ fn history(older: &[Older]) -> History<'_> {
 /// Where forgotten payloads lie in padding, in order and apart: those that were found by reading it, and those of which older archives tell.
 pub async fn ghosts(task: &Task, document: &Rc<Document>) -> Result<Rc<[Bytes<u64>]>, Problem> {
     let older = older(task, document);
-    let ids: Vec<DocId> = older.iter().map(|older| older.document.id()).collect();
-    if let Some((of, traced)) = &*document.layout.traced.borrow()
-        && *of == ids
+    let made = made(document, &older);
+    let looked = document.layout.found.borrow().gaps.len();
+    if let Some((of, at, traced)) = &*document.layout.traced.borrow()
+        && (of, *at) == (&made, looked)
     {
         return Ok(traced.clone());
     }
@@ -179,7 +190,7 @@ pub async fn ghosts(task: &Task, document: &Rc<Document>) -> Result<Rc<[Bytes<u6
         merge(&mut ghosts, &told);
     }
     let ghosts: Rc<[Bytes<u64>]> = ghosts.into();
-    *document.layout.traced.borrow_mut() = Some((ids, ghosts.clone()));
+    *document.layout.traced.borrow_mut() = Some((made, looked, ghosts.clone()));
     Ok(ghosts)
 }
 

@@ -244,3 +244,30 @@ fn files_in_chunks_that_an_older_archive_has_are_used_again() {
     let Ok(Reply::Done) = bench.ask(Request::Close(older.id())) else { panic!() };
     assert_eq!(reused(), (0, false));
 }
+
+#[test]
+fn what_is_shared_goes_with_the_indexes_that_are_there() {
+    let bench = Bench::new();
+    let [older, newer] = [0; 2].map(|_| bench.golden(&["kinds.mpxar", "kinds.ppxar"]));
+    let size = newer.map().unwrap().size();
+    let ends = |count: u64| (1..=count).map(|nth| size * nth / count).collect::<Vec<_>>();
+    let shared = || {
+        let rows = all(&bench, &newer, EVERYTHING);
+        rows.iter().map(|row| row.shared).collect::<Vec<_>>()
+    };
+    newer.set_index(Rc::new(index_at(&ends(4), 20)));
+    // Chunks of the same number have the same digest.
+    for count in [3, 1, 2] {
+        older.set_index(Rc::new(index_at(&ends(count), 10)));
+        let expected: Vec<_> = (0..4).map(|chunk| Some(chunk < count)).collect();
+        assert_eq!(shared(), expected);
+    }
+    // Others take the places in memory of those that go.
+    for count in 4..30 {
+        for count in [count + 2, count + 1, count] {
+            newer.set_index(Rc::new(index_at(&ends(count), 20)));
+        }
+        let expected: Vec<_> = (0..count).map(|chunk| Some(chunk < 2)).collect();
+        assert_eq!(shared(), expected);
+    }
+}

@@ -22,9 +22,10 @@ use std::rc::Rc;
 use pxkit_core::layout::DirectoryTotals;
 
 use super::document::LayoutParts;
+use super::layout::Made;
 use super::{Document, Task, chunks, layout, problem};
 use crate::protocol::layout::{Colouring, Legend, Map, MapQuery, Treemap, TreemapQuery};
-use crate::protocol::{DocId, Problem, ProblemKind};
+use crate::protocol::{Problem, ProblemKind};
 
 pub use colouring::{Categories, Colours};
 pub use columns::kind;
@@ -46,8 +47,8 @@ pub struct State {
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
     colouring: Colouring,
-    /// The older snapshots that ages come from.
-    older: Vec<DocId>,
+    /// What ages were made of.
+    past: Made,
 }
 
 impl State {
@@ -73,8 +74,8 @@ impl State {
 fn colours(task: &Task, document: &Rc<Document>, colouring: Colouring) -> Result<Rc<Colours>, Problem> {
     let (parts, table) = (document.parts()?, document.table()?);
     let past = if colouring == Colouring::Age { chunks::past(task, document) } else { None };
-    let older = past.as_ref().map_or_else(Vec::new, |past| past.older.clone());
-    let key = Key { colouring, older };
+    let made = past.as_ref().map_or_else(Vec::new, |past| past.made.clone());
+    let key = Key { colouring, past: made };
     if let Some((kept, colours)) = &*document.paint.colours.borrow()
         && *kept == key
     {

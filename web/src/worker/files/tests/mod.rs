@@ -328,3 +328,41 @@ fn malformed_filters_say_why() {
     assert!(of("[", Syntax::Glob).is_some_and(|text| text.contains("byte 0")));
     assert_eq!(of("(", Syntax::Text), None);
 }
+
+#[test]
+fn the_view_that_was_asked_for_last_is_shown() {
+    use crate::protocol::files::Span;
+    use crate::protocol::{Reply, Request};
+    use crate::worker::{paint, testing::Bench};
+
+    let bench = Bench::new();
+    let (meta, _) = paint::testing::padded(&mut paint::testing::Random(1), 250, 1000);
+    let doc = bench.open(vec![("large.mpxar", meta)]).documents[0].id;
+    let filter = Filter { text: "file0001".to_owned(), ..Filter::default() };
+    let ask = |filter: &Filter| {
+        bench.start(
+            Request::View(doc, View { filter: filter.clone(), flat: true, ..View::default() }),
+            Vec::new(),
+        )
+    };
+    let total = || match bench.ask(Request::Rows(doc, Span { start: 0, count: 0 })) {
+        Ok(Reply::Rows(rows)) => rows.total,
+        other => panic!("{other:?}"),
+    };
+    let slow = ask(&filter);
+    let fast = ask(&Filter::default());
+    let told = bench.run();
+    let order: Vec<u32> = told
+        .iter()
+        .filter_map(|(tell, _)| match tell {
+            crate::protocol::Tell::Reply { id, .. } => Some(*id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(order, [fast, slow], "all must be looked at for the first");
+    assert_eq!(total(), 250 * 1001 + 1);
+    ask(&Filter::default());
+    ask(&filter);
+    bench.run();
+    assert_eq!(total(), 250);
+}
