@@ -71,29 +71,15 @@ pub struct Bar {
     pub about: String,
 }
 
-/// Properties of [`Bars`].
-#[derive(Properties, PartialEq)]
-pub struct BarsProps {
-    /// What it shows.
-    pub title: AttrValue,
-    /// What stands on the axis below.
-    pub axis: AttrValue,
-    /// Unit of the values.
-    pub unit: Unit,
-    /// The bars.
-    pub bars: Vec<Bar>,
-}
-
-/// A chart of bars.
-#[component]
-pub fn Bars(props: &BarsProps) -> Html {
+/// A chart of bars: what it shows, what stands on the axis below, the unit of the values.
+pub fn bars(title: &str, below: &str, unit: Unit, bars: &[Bar]) -> Html {
     let (width, height) = plot();
-    let top = props.unit.top(props.bars.iter().map(|bar| bar.value).max().unwrap_or_default());
-    let step = width / props.bars.len().max(1) as f64;
+    let top = unit.top(bars.iter().map(|bar| bar.value).max().unwrap_or_default());
+    let step = width / bars.len().max(1) as f64;
     let scale = |value: u64| value as f64 / top as f64 * height;
     // As many labels as have room.
     let every = (46.0 / step).ceil().max(1.0) as usize;
-    let bars = props.bars.iter().enumerate().map(|(at, bar)| {
+    let drawn = bars.iter().enumerate().map(|(at, bar)| {
         let x = LEFT + step * at as f64;
         // What is there is seen, however little it is.
         let high = if bar.value > 0 { scale(bar.value).max(1.0) } else { 0.0 };
@@ -116,24 +102,24 @@ pub fn Bars(props: &BarsProps) -> Html {
     });
     html! {
         <figure class="chart">
-            <figcaption>{ props.title.clone() }</figcaption>
-            <svg width={px(WIDTH)} height={px(HEIGHT)} viewBox={format!("0 0 {WIDTH} {HEIGHT}")} role="img" aria-label={described(props)}>
+            <figcaption>{ title.to_owned() }</figcaption>
+            <svg width={px(WIDTH)} height={px(HEIGHT)} viewBox={format!("0 0 {WIDTH} {HEIGHT}")} role="img" aria-label={described(title, bars)}>
                 <defs>
                     <pattern id="dead" width="5" height="5" patternUnits="userSpaceOnUse">
                         <path d="M0 5L5 0M-1 1L1 -1M4 6L6 4" class="ink" />
                     </pattern>
                 </defs>
-                { axis(props.unit, top) }
-                { for bars }
-                <text class="axis" x={px(LEFT + width / 2.0)} y={px(HEIGHT - 4.0)} text-anchor="middle">{ props.axis.clone() }</text>
+                { axis(unit, top) }
+                { for drawn }
+                <text class="axis" x={px(LEFT + width / 2.0)} y={px(HEIGHT - 4.0)} text-anchor="middle">{ below.to_owned() }</text>
             </svg>
         </figure>
     }
 }
 
-fn described(props: &BarsProps) -> String {
-    let mut words = format!("{}: ", props.title);
-    for bar in props.bars.iter().filter(|bar| bar.value > 0) {
+fn described(title: &str, bars: &[Bar]) -> String {
+    let mut words = format!("{title}: ");
+    for bar in bars.iter().filter(|bar| bar.value > 0) {
         let _ = write!(words, "{}; ", bar.about);
     }
     words

@@ -7,7 +7,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, HtmlInputElement};
 use yew::prelude::*;
 
-use super::parts::{Size, Trouble, local, use_select};
+use super::parts::{Trouble, local, sized, use_select};
 use crate::{
     protocol::{
         Problem, ProblemKind, Reply, Request,
@@ -205,7 +205,7 @@ fn Snapshot(props: &SnapshotProps) -> Html {
                     <button type="button" class="jump muted" title={format!("{}: the chunks of the contents", payload.name)}
                         onclick={open(file, Some(Tab::Chunks))}>{ "payload index" }</button>
                 }) }
-                <Size {bytes} />
+                { sized(bytes) }
             </li>
         }
     };

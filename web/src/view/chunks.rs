@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use yew::prelude::*;
 
 use super::{
-    charts::{Bar, Bars, Curve, Unit},
+    charts::{Bar, Curve, Unit, bars},
     keyboard::use_patience,
     list::{Fetched, Line, List, use_picked},
     parts::{Copy, Jump, Trouble, options, use_select, use_size},
@@ -211,11 +211,11 @@ fn charts(summary: &Summary) -> Html {
     });
     html! {
         <>
-            <Bars title="Chunks by size" axis="size at least" unit={Unit::Count} bars={sizes.collect::<Vec<_>>()} />
+            { bars("Chunks by size", "size at least", Unit::Count, &sizes.collect::<Vec<_>>()) }
             if summary.uses.is_empty() {
                 <p class="muted">{ "What is used of the chunks, and what is padding, the index alone does not tell." }</p>
             } else {
-                <Bars title="Bytes by use (hatched: dead)" axis="percent used" unit={Unit::Bytes} bars={uses.collect::<Vec<_>>()} />
+                { bars("Bytes by use (hatched: dead)", "percent used", Unit::Bytes, &uses.collect::<Vec<_>>()) }
             }
             if summary.curve.is_empty() {
                 if !summary.uses.is_empty() { <p class="muted">{ "No chunk has padding." }</p> }

@@ -8,7 +8,7 @@ use yew::prelude::*;
 use super::{
     keyboard::use_patience,
     list::{Fetched, Line, List},
-    parts::{Bar, Jump, use_size},
+    parts::{Jump, bar, use_size},
 };
 use crate::{
     protocol::{
@@ -344,7 +344,7 @@ fn CheckButton(props: &CheckButtonProps) -> Html {
         };
         return html! {
             <span class="check-state">
-                { for progress.map(|progress| html! { <Bar {progress} /> }) }
+                { for progress.map(|progress| bar(&progress)) }
                 <button type="button" class="quiet" onclick={cancel}>{ "Cancel" }</button>
             </span>
         };

@@ -5,8 +5,7 @@ use yew::prelude::*;
 use crate::state::keys::BINDINGS;
 
 /// The list of keys.
-#[component]
-pub fn Help() -> Html {
+pub fn help() -> Html {
     html! {
         <dl class="keys">
             { for BINDINGS.iter().map(|binding| html! {

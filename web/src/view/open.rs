@@ -51,7 +51,7 @@ pub fn Start() -> Html {
                 <button type="button" class="jump" onclick={sample("damaged")}>{ "a damaged archive" }</button>
                 { "." }
             </p>
-            if alone { <Kinds /> }
+            if alone { { kinds() } }
         </section>
     }
 }
@@ -87,8 +87,7 @@ fn Ways() -> Html {
 }
 
 /// What each kind of file shows.
-#[component]
-fn Kinds() -> Html {
+fn kinds() -> Html {
     let kinds = [
         (".pxar", "an archive", "everything in it"),
         (".mpxar + .ppxar", "a split archive", "everything; the .mpxar alone: all but contents"),

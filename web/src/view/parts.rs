@@ -98,17 +98,9 @@ pub fn Copy(props: &CopyProps) -> Html {
     }
 }
 
-/// Properties of [`Size`].
-#[derive(Properties, PartialEq)]
-pub struct SizeProps {
-    /// Bytes.
-    pub bytes: u64,
-}
-
 /// A number of bytes with a unit; the exact one on hover.
-#[component]
-pub fn Size(props: &SizeProps) -> Html {
-    html! { <span class="number" title={text::exact(props.bytes)}>{ text::size(props.bytes) }</span> }
+pub fn sized(bytes: u64) -> Html {
+    html! { <span class="number" title={text::exact(bytes)}>{ text::size(bytes) }</span> }
 }
 
 /// Properties of [`Jump`].
@@ -150,17 +142,8 @@ pub fn Trouble(props: &TroubleProps) -> Html {
     html! { <p class="trouble" role="alert">{ sentence(&props.problem) }</p> }
 }
 
-/// Properties of [`Bar`].
-#[derive(Properties, PartialEq)]
-pub struct BarProps {
-    /// How far it is.
-    pub progress: Progress,
-}
-
 /// How far something is, as a bar with its figures.
-#[component]
-pub fn Bar(props: &BarProps) -> Html {
-    let Progress { what, done, total, bytes } = &props.progress;
+pub fn bar(Progress { what, done, total, bytes }: &Progress) -> Html {
     let show = |number: u64| if *bytes { text::size(number) } else { text::count(number) };
     let figures = match total {
         Some(total) => format!("{what}: {} of {}", show(*done), show(*total)),

@@ -14,7 +14,7 @@ use super::{
     files::Files,
     findings::Findings,
     goto::Goto,
-    help::Help,
+    help::help,
     keyboard::{use_keyboard, use_patience},
     later::{Arrival, Later},
     layout::Layout,
@@ -255,20 +255,13 @@ fn Tabs() -> Html {
     html! {
         <nav class="tabs" aria-label="Views">
             <span class="row-of-tabs">{ for Tab::ALL.into_iter().enumerate().map(button) }</span>
-            <Summary document={document.clone()} />
+            { summary(document) }
         </nav>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct SummaryProps {
-    document: Document,
-}
-
 /// The document in a few numbers.
-#[component]
-fn Summary(props: &SummaryProps) -> Html {
-    let document = &props.document;
+fn summary(document: &Document) -> Html {
     let mut parts = Vec::new();
     if document.is_archive() {
         parts.push((
@@ -353,7 +346,7 @@ fn Over() -> Html {
     let document = use_document().map(|open| open.document.id);
     let (label, content) = match panel {
         Panel::None => return html! {},
-        Panel::Help => ("Keys", html! { <Help /> }),
+        Panel::Help => ("Keys", help()),
         // Without a document these are the page itself.
         Panel::Open | Panel::Store(_) if document.is_none() => return html! {},
         Panel::Open => ("Open", html! { <Start /> }),

@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::parts::Bar;
+use super::parts::bar;
 use crate::{
     protocol::open::{Document, State as Stage},
     state::{
@@ -41,7 +41,7 @@ pub fn Status() -> Html {
                 html! {
                     <span class="job" key={id}>
                         if let Some(progress) = &job.progress {
-                            <Bar progress={progress.clone()} />
+                            { bar(progress) }
                         } else {
                             <span>{ &job.what }{ "…" }</span>
                         }

@@ -16,7 +16,7 @@ use crate::{
         selection::Selection,
         text,
     },
-    view::parts::{Copy, Jump, Size, Trouble},
+    view::parts::{Copy, Jump, Trouble, sized},
 };
 
 /// Chunks that are listed at first.
@@ -60,11 +60,11 @@ pub fn Where(props: &WhereProps) -> Html {
             </h3>
             <dl class="fields">
                 if contents.header != contents.offset {
-                    <super::Place name="header" stream={contents.stream} start={header} end={contents.offset} />
+                    { super::place("header", contents.stream, header, contents.offset) }
                 }
-                <super::Place name="bytes" stream={contents.stream} start={contents.offset} {end} />
-                if contents.padding.0 > 0 { <div><dt>{ "padding before" }</dt><dd><Size bytes={contents.padding.0} /></dd></div> }
-                if contents.padding.1 > 0 { <div><dt>{ "padding behind" }</dt><dd><Size bytes={contents.padding.1} /></dd></div> }
+                { super::place("bytes", contents.stream, contents.offset, end) }
+                if contents.padding.0 > 0 { <div><dt>{ "padding before" }</dt><dd>{ sized(contents.padding.0) }</dd></div> }
+                if contents.padding.1 > 0 { <div><dt>{ "padding behind" }</dt><dd>{ sized(contents.padding.1) }</dd></div> }
             </dl>
             if contents.chunk_count > 0 {
                 <table class="data chunk-parts">
@@ -90,8 +90,8 @@ fn part(part: &ChunkPart) -> Html {
                 </Jump>
                 <Copy what="digest" text={part.digest.clone()} />
             </td>
-            <td class="number"><Size bytes={part.used} /></td>
-            <td class="number muted">{ "of " }<Size bytes={part.size} /></td>
+            <td class="number">{ sized(part.used) }</td>
+            <td class="number muted">{ "of " }{ sized(part.size) }</td>
             <td class="number muted">{ text::percent(part.used, part.size) }</td>
         </tr>
     }
@@ -134,8 +134,8 @@ pub fn Needed(props: &NeededProps) -> Html {
         <section class="entry-part" aria-label="Restore">
             <h3>{ "A restore reads" }</h3>
             <p>
-                { text::counted(needed.chunks, "chunk", "chunks") }{ " with " }<Size bytes={needed.bytes} />
-                { " for " }<Size bytes={needed.content} />{ " of contents" }
+                { text::counted(needed.chunks, "chunk", "chunks") }{ " with " }{ sized(needed.bytes) }
+                { " for " }{ sized(needed.content) }{ " of contents" }
                 if needed.bytes > needed.content && needed.content > 0 {
                     <span class="muted">{ format!(" (needs {} of what it reads)", text::percent(needed.content, needed.bytes)) }</span>
                 }
@@ -183,12 +183,12 @@ pub fn ChunkPanel(props: &ChunkPanelProps) -> Html {
                 <p class="mono digest">{ &row.digest }<Copy what="digest" text={row.digest.clone()} /></p>
             </header>
             <dl class="fields">
-                <super::Place name="payload" stream={Stream::Payload} start={row.start} end={row.start.saturating_add(row.size)} />
+                { super::place("payload", Stream::Payload, row.start, row.start.saturating_add(row.size)) }
                 if row.has_use() {
-                    <div><dt>{ "used" }</dt><dd><Size bytes={row.live} /><span class="muted">{ text::percent(row.live, row.size) }</span></dd></div>
-                    <div><dt>{ "dead" }</dt><dd><Size bytes={row.dead} /></dd></div>
+                    <div><dt>{ "used" }</dt><dd>{ sized(row.live) }<span class="muted">{ text::percent(row.live, row.size) }</span></dd></div>
+                    <div><dt>{ "dead" }</dt><dd>{ sized(row.dead) }</dd></div>
                 }
-                { for stored.map(|bytes| html! { <div><dt>{ "stored" }</dt><dd><Size {bytes} /></dd></div> }) }
+                { for stored.map(|bytes| html! { <div><dt>{ "stored" }</dt><dd>{ sized(bytes) }</dd></div> }) }
                 { for checked.iter().map(|checked| match checked {
                     Ok(()) => html! { <div><dt>{ "digest" }</dt><dd class="good">{ "right" }</dd></div> },
                     Err(sentence) => html! { <div><dt>{ "digest" }</dt><dd class="bad">{ sentence }</dd></div> },
@@ -215,7 +215,7 @@ pub fn ChunkPanel(props: &ChunkPanelProps) -> Html {
                     { for files.iter().take(200).map(|(entry, path, bytes)| html! {
                         <tr key={*entry}>
                             <td class="path"><Jump tab={Tab::Files} to={Selection::Entry(*entry)} title={path.clone()}><span class="mono">{ path }</span></Jump></td>
-                            <td class="number"><Size bytes={*bytes} /></td>
+                            <td class="number">{ sized(*bytes) }</td>
                         </tr>
                     }) }
                 </tbody></table>

@@ -11,7 +11,7 @@ use yew::prelude::*;
 use super::{
     export,
     map::what,
-    parts::{Copy, Icon, Jump, Size, Trouble, icon, local, use_later},
+    parts::{Copy, Icon, Jump, Trouble, icon, local, sized, use_later},
 };
 use crate::{
     protocol::{
@@ -49,9 +49,7 @@ pub fn Entry() -> Html {
     let later = use_later();
     let content = match (&document, doc.filter(|_| later)) {
         (Some(open), Some(doc)) => match (&focus.details, &focus.chunk, &focus.problem) {
-            _ if selection == Selection::None || !known => {
-                html! { <About document={open.document.clone()} /> }
-            }
+            _ if selection == Selection::None || !known => about(&open.document),
             (_, _, Some(problem)) => {
                 html! { <div class="entry-part"><Trouble problem={problem.clone()} /></div> }
             }
@@ -68,15 +66,8 @@ pub fn Entry() -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct AboutProps {
-    document: Document,
-}
-
 /// Without a selection: the document itself.
-#[component]
-fn About(props: &AboutProps) -> Html {
-    let document = &props.document;
+fn about(document: &Document) -> Html {
     let line = |name: &str, value: Html| html! { <div><dt title={name.to_owned()}>{ name.to_owned() }</dt><dd>{ value }</dd></div> };
     // An archive of a snapshot has an index, of which most of this is.
     let (own, index): (Vec<_>, Vec<_>) = document
@@ -98,11 +89,11 @@ fn About(props: &AboutProps) -> Html {
                     if !snapshot.namespace.is_empty() { { line("namespace", html! { { &snapshot.namespace } }) } }
                     { for snapshot.archive.iter().map(|archive| line("archive", html! { <span class="mono">{ archive }</span> })) }
                 }
-                { line(if document.kind == crate::protocol::open::Kind::Split { "metadata" } else { "size" }, html! { <Size bytes={document.size} /> }) }
-                { for document.payload_size.map(|bytes| line("payload", html! { <Size {bytes} /> })) }
+                { line(if document.kind == crate::protocol::open::Kind::Split { "metadata" } else { "size" }, sized(document.size)) }
+                { for document.payload_size.map(|bytes| line("payload", sized(bytes))) }
                 if document.is_archive() {
-                    { line("contents", html! { <Size bytes={document.content} /> }) }
-                    { for document.padding.map(|bytes| line("padding", html! { <Size {bytes} /> })) }
+                    { line("contents", sized(document.content)) }
+                    { for document.padding.map(|bytes| line("padding", sized(bytes))) }
                     { line("entries", html! { <span class="number">{ text::count(document.entries) }</span> }) }
                     { line("files", html! { <span class="number">{ text::count(document.files) }</span> }) }
                 }
@@ -137,7 +128,7 @@ fn Bytes(props: &BytesProps) -> Html {
         _ => "Bytes of the archive",
     };
     let range = |name: &'static str, stream: Stream, range: Option<(u64, u64)>| {
-        range.map(|(start, end)| html! { <Place {name} {stream} {start} {end} /> })
+        range.map(|(start, end)| place(name, stream, start, end))
     };
     html! {
         <>
@@ -151,19 +142,8 @@ fn Bytes(props: &BytesProps) -> Html {
     }
 }
 
-/// Properties of [`Place`].
-#[derive(Properties, PartialEq)]
-struct PlaceProps {
-    name: &'static str,
-    stream: Stream,
-    start: u64,
-    end: u64,
-}
-
 /// A place in a stream, with jumps to its bytes and to the map.
-#[component]
-fn Place(props: &PlaceProps) -> Html {
-    let PlaceProps { name, stream, start, end } = *props;
+fn place(name: &'static str, stream: Stream, start: u64, end: u64) -> Html {
     let size = end.saturating_sub(start);
     let title = format!("{} to {}: {}", text::exact(start), text::count(end), text::exact(size));
     html! {
@@ -173,7 +153,7 @@ fn Place(props: &PlaceProps) -> Html {
                 <Jump tab={Tab::Structure} to={Selection::Item(stream, start)} title="Show it in the structure">
                     <span class="mono" {title}>{ text::offset(start) }</span>
                 </Jump>
-                <span class="muted">{ "+" }<Size bytes={size} /></span>
+                <span class="muted">{ "+" }{ sized(size) }</span>
                 <Copy what="offset" text={text::offset(start)} />
             </dd>
         </div>
@@ -240,7 +220,7 @@ fn Panel(props: &PanelProps) -> Html {
                 </nav>
                 <p class="muted kind-line">
                     { text::kind(details.kind) }
-                    { " · " }<Size bytes={details.size} />
+                    { " · " }{ sized(details.size) }
                     if is_directory { { format!(" · {}", text::counted(details.entries, "entry", "entries")) } }
                 </p>
             </header>
@@ -265,7 +245,7 @@ fn Panel(props: &PanelProps) -> Html {
                 </h3>
                 <dl class="fields">
                     { for details.fields.iter().map(|field| self::field(field, *raw)) }
-                    <Place name="items" stream={Stream::Meta} start={details.items.0} end={details.items.1} />
+                    { place("items", Stream::Meta, details.items.0, details.items.1) }
                     if let Some(target) = details.target {
                         <div><dt>{ "file" }</dt><dd>
                             <Jump tab={Tab::Files} to={Selection::Entry(target)} title="The file that this is another name of">{ "show the file" }</Jump>

@@ -11,7 +11,7 @@ use web_sys::Element;
 use yew::prelude::*;
 
 pub(super) use self::spot::what;
-use self::{detail::Detail, overview::Overview, spot::SpotLine};
+use self::{detail::Detail, overview::Overview};
 use super::{
     keyboard::use_patience,
     raster::{Latest, Raster},
@@ -129,7 +129,7 @@ pub fn MapView(props: &MapProps) -> Html {
             <Overview ..props.clone() />
             <Detail props={props.clone()} spot={spot.setter()} />
             <div class="readout" aria-live="polite">
-                <SpotLine spot={(*spot).clone()} {window} />
+                { spot::line(spot.as_deref(), window) }
             </div>
             <p class="hidden" id="map-description">{ described }</p>
         </div>

@@ -1,7 +1,5 @@
 //! What is under the pointer, in words.
 
-use std::rc::Rc;
-
 use yew::prelude::*;
 
 use crate::{
@@ -25,22 +23,12 @@ pub(in crate::view) fn what(spot: &Spot) -> Option<Html> {
     })
 }
 
-/// Properties of [`SpotLine`].
-#[derive(Properties, PartialEq)]
-pub(super) struct SpotLineProps {
-    /// What is there.
-    pub spot: Option<Rc<Spot>>,
-    /// What is visible.
-    pub window: Window,
-}
-
 /// What is under the pointer, in words; without one, what is visible.
-#[component]
-pub(super) fn SpotLine(SpotLineProps { spot, window }: &SpotLineProps) -> Html {
+pub(super) fn line(spot: Option<&Spot>, window: Window) -> Html {
     let place = |start: u64, end: u64| {
         html! { <span class="mono">{ format!("{} – {}", grouped(start), grouped(end)) }</span> }
     };
-    let Some((spot, range)) = spot.as_ref().and_then(|spot| Some((spot, spot.range.as_ref()?))) else {
+    let Some((spot, range)) = spot.and_then(|spot| Some((spot, spot.range.as_ref()?))) else {
         return html! {
             <p class="muted">
                 { place(window.start, window.end) }
