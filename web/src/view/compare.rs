@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use yew::prelude::*;
 
 use super::{
-    generations::Generations,
+    generations::generations,
     keyboard::use_patience,
     list::{Fetched, Line, List, use_picked},
     parts::{Trouble, use_size, use_value},
@@ -58,7 +58,7 @@ pub fn Compare() -> Html {
             <Choice newer={newer.document.clone()} older={older.map(|(id, _)| id)} />
             { body }
             if let (Some(store), Some(snapshot)) = (newer.document.store, newer.document.snapshot.clone()) {
-                <Generations {store} {snapshot} />
+                { generations(store, snapshot) }
             }
         </section>
     }
@@ -236,7 +236,7 @@ fn Comparison(props: &ComparisonProps) -> Html {
                 </p>
             }
             if summary.has_chunks {
-                <ChunkBar {summary} />
+                { chunk_bar(&summary) }
             }
             <div class="toolbar">
                 <input type="search" placeholder="path contains" aria-label="Path contains" value={which.text.clone()} {oninput} />
@@ -258,15 +258,8 @@ const fn class(kind: Kind) -> &'static str {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct ChunkBarProps {
-    summary: Summary,
-}
-
 /// The chunks of both, as one bar and in words.
-#[component]
-fn ChunkBar(props: &ChunkBarProps) -> Html {
-    let Summary { shared, new, gone, injected, .. } = props.summary;
+fn chunk_bar(&Summary { shared, new, gone, injected, .. }: &Summary) -> Html {
     let whole = (shared.1 + new.1 + gone.1).max(1);
     let part = |name: &'static str, chunks: u32, bytes: u64, about: &'static str| {
         let width = bytes as f64 / whole as f64 * 100.0;

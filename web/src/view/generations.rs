@@ -22,23 +22,12 @@ const BELOW: f64 = 20.0;
 /// Shades of age: own, one snapshot old, two, and older.
 const SHADES: usize = 4;
 
-/// Properties of [`Generations`].
-#[derive(Properties, PartialEq)]
-pub struct GenerationsProps {
-    /// The datastore.
-    pub store: u32,
-    /// A snapshot of the group, and its archive.
-    pub snapshot: SnapshotRef,
-}
-
-/// The series of a snapshot's group.
-#[component]
-pub fn Generations(props: &GenerationsProps) -> Html {
-    let SnapshotRef { namespace, snapshot, archive } = props.snapshot.clone();
+/// The series of a snapshot's group, for its archive.
+pub fn generations(store: u32, SnapshotRef { namespace, snapshot, archive }: SnapshotRef) -> Html {
     let Some(archive) = archive else { return html! {} };
     let group = snapshot.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
-    let key = format!("{} {namespace} {group} {archive}", props.store);
-    let asked = Asked { store: props.store, namespace, group, archive, most: MOST };
+    let key = format!("{store} {namespace} {group} {archive}");
+    let asked = Asked { store, namespace, group, archive, most: MOST };
     html! { <OfGroup {key} {asked} /> }
 }
 

@@ -1,7 +1,5 @@
 //! One item in full: what it is for, its fields and what they mean, what is irregular, and of a goodbye table the tree that it is.
 
-use std::rc::Rc;
-
 use yew::prelude::*;
 
 use super::{
@@ -13,28 +11,18 @@ use crate::{
         DocId, Stream,
         structure::{Field, Item},
     },
-    state::{Message, Tab, app::use_app, selection::Selection, text},
+    state::{Message, Tab, app::App, selection::Selection, text},
 };
 
-/// Properties of [`ItemPane`].
-#[derive(Properties, PartialEq)]
-pub struct ItemPaneProps {
-    /// The document.
-    pub doc: DocId,
-    /// The stream.
-    pub stream: Stream,
-    /// The item.
-    pub item: Rc<Item>,
-    /// Bytes that the pointer is on, or none.
-    pub hover: Callback<Option<(u64, u64)>>,
-    /// Bytes that are selected.
-    pub selected: Option<(u64, u64)>,
-}
-
-/// An item.
-#[component]
-pub fn ItemPane(props: &ItemPaneProps) -> Html {
-    let item = &props.item;
+/// An item of a stream. Its fields tell `hover` the bytes that the pointer is on; one whose bytes are selected is marked.
+pub fn pane(
+    app: &App,
+    doc: DocId,
+    stream: Stream,
+    item: &Item,
+    hover: &Callback<Option<(u64, u64)>>,
+    selected: Option<(u64, u64)>,
+) -> Html {
     let offset = text::offset(item.offset);
     html! {
         <div class="item" role="group" aria-label={format!("{} at {offset}", item.name)}>
@@ -56,15 +44,12 @@ pub fn ItemPane(props: &ItemPaneProps) -> Html {
                 <table class="data fields">
                     <thead><tr><th>{ "field" }</th><th>{ "stored" }</th><th>{ "meaning" }</th></tr></thead>
                     <tbody>
-                        { for item.fields.iter().enumerate().map(|(number, field)| html! {
-                            <FieldRow key={number} field={field.clone()} stream={props.stream} hover={props.hover.clone()}
-                                is_selected={props.selected == Some(place(field))} />
-                        }) }
+                        { for item.fields.iter().map(|field| row(app, field, stream, hover, selected == Some(place(field)))) }
                     </tbody>
                 </table>
             }
             if item.name == "GOODBYE" {
-                <Goodbye doc={props.doc} offset={item.offset} />
+                <Goodbye {doc} offset={item.offset} />
             }
         </div>
     }
@@ -74,29 +59,24 @@ fn place(field: &Field) -> (u64, u64) {
     (field.offset, field.offset + u64::from(field.size))
 }
 
-#[derive(Properties, PartialEq)]
-struct FieldRowProps {
-    field: Field,
-    stream: Stream,
-    hover: Callback<Option<(u64, u64)>>,
-    is_selected: bool,
-}
-
 /// A field; its bytes are marked when the pointer is on it, and selected by a click.
-#[component]
-fn FieldRow(props: &FieldRowProps) -> Html {
-    let app = use_app();
-    let (start, end) = place(&props.field);
-    let stream = props.stream;
-    let enter = props.hover.reform(move |_: MouseEvent| Some((start, end)));
-    let leave = props.hover.reform(|_: MouseEvent| None);
+fn row(
+    app: &App,
+    field: &Field,
+    stream: Stream,
+    hover: &Callback<Option<(u64, u64)>>,
+    is_selected: bool,
+) -> Html {
+    let (start, end) = place(field);
+    let enter = hover.reform(move |_: MouseEvent| Some((start, end)));
+    let leave = hover.reform(|_: MouseEvent| None);
     let onclick = app.on(move |_: MouseEvent| Message::Select(Selection::Bytes(stream, start, end)));
-    let Field { name, value, meaning, link, .. } = &props.field;
+    let Field { name, value, meaning, link, .. } = field;
     html! {
-        <tr class={classes!(props.is_selected.then_some("selected"))} onmouseenter={enter} onmouseleave={leave}>
+        <tr class={classes!(is_selected.then_some("selected"))} onmouseenter={enter} onmouseleave={leave}>
             <td>
                 <button type="button" class="plain" title={format!("{} … {}", text::offset(start), text::offset(end))}
-                    aria-pressed={props.is_selected.to_string()} {onclick}>{ name }</button>
+                    aria-pressed={is_selected.to_string()} {onclick}>{ name }</button>
             </td>
             <td class="mono value">{ value }</td>
             <td>

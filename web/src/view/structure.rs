@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
-use super::{glide::use_glide, hex::Hex, item::ItemPane, keyboard::use_patience, parts::Trouble};
+use super::{glide::use_glide, hex::Hex, item, keyboard::use_patience, parts::Trouble};
 use crate::{
     protocol::{
         Reply, Request, Stream,
@@ -13,7 +13,7 @@ use crate::{
     },
     state::{
         Message,
-        app::{use_app, use_commands, use_document, use_reply, use_slice},
+        app::{App, use_app, use_commands, use_document, use_reply, use_slice},
         keys::Command,
         selection::Selection,
         text,
@@ -229,10 +229,10 @@ fn ItemList(props: &ItemListProps) -> Html {
                     aria-activedescendant={current.map(|_| "current-item")}>
                     { for items.items.iter().enumerate().map(|(number, item)| row(item, current == Some(number), go.clone())) }
                 </div>
-                <Position {size} at={target} {stream} />
+                { position(&app, size, target, stream) }
             </div>
             if let Some(item) = item {
-                <ItemPane {doc} {stream} {item} hover={hover} selected={selected_bytes} />
+                { item::pane(&app, doc, stream, &item, &hover, selected_bytes) }
             }
             <Hex {doc} {epoch} {stream} at={target} selected={marked} hovered={*hovered} {fields} {columns} />
         </div>
@@ -258,19 +258,10 @@ fn row(item: &Item, is_current: bool, go: impl Fn(u64) + 'static) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct PositionProps {
-    size: u64,
-    at: u64,
-    stream: Stream,
-}
-
 /// Where in the stream this is: a slider over all of it.
-#[component]
-fn Position(props: &PositionProps) -> Html {
+fn position(app: &App, size: u64, at: u64, stream: Stream) -> Html {
     const STEPS: u64 = 10_000;
-    let app = use_app();
-    let PositionProps { size, at, stream } = *props;
+    let app = app.clone();
     let part = |of: u64| (u128::from(of) * u128::from(STEPS) / u128::from(size.max(1))) as u64;
     let oninput = Callback::from(move |event: InputEvent| {
         let input: web_sys::HtmlInputElement = event.target_unchecked_into();

@@ -23,7 +23,7 @@ pub fn line(
 ) -> Line {
     let cells = columns.iter().map(|column| match column.sort {
         Sort::Name => name(row, flat, toggle),
-        _ => html! { <Cell row={row.clone()} column={*column} /> },
+        _ => cell(row, *column),
     });
     Line {
         class: classes!((row.kind == Kind::Directory as u8).then_some("directory")),
@@ -82,20 +82,12 @@ fn marked(name: &str, marks: &[(u32, u32)]) -> Html {
     html! { <>{ for out }</> }
 }
 
-#[derive(Properties, PartialEq)]
-struct CellProps {
-    row: std::rc::Rc<Row>,
-    column: Column,
-}
-
-#[component]
-fn Cell(props: &CellProps) -> Html {
-    let row = &*props.row;
+fn cell(row: &Row, column: Column) -> Html {
     // A hard link has its metadata at the file that it is another name of.
     let is_link = row.kind == Kind::Hardlink as u8;
     let bytes = |bytes: u64| (text::size(bytes), text::exact(bytes));
     let plain = |text: String| (text, String::new());
-    let (shown, title) = match props.column.sort {
+    let (shown, title) = match column.sort {
         Sort::Size if row.kind == Kind::File as u8 || row.kind == Kind::Directory as u8 => bytes(row.size),
         Sort::Entries if row.kind == Kind::Directory as u8 => plain(text::count(row.entries)),
         Sort::Mode | Sort::Owner | Sort::Mtime if is_link => Default::default(),
@@ -114,10 +106,10 @@ fn Cell(props: &CellProps) -> Html {
         _ => Default::default(),
     };
     let title = (!title.is_empty()).then_some(title);
-    let mono = matches!(props.column.sort, Sort::Mode | Sort::Offset);
-    let reused = matches!(props.column.sort, Sort::Chunks).then_some(row.reused).flatten();
+    let mono = matches!(column.sort, Sort::Mode | Sort::Offset);
+    let reused = matches!(column.sort, Sort::Chunks).then_some(row.reused).flatten();
     html! {
-        <span role="gridcell" class={classes!(props.column.number.then_some("number"), mono.then_some("mono"), "cell")} {title}>
+        <span role="gridcell" class={classes!(column.number.then_some("number"), mono.then_some("mono"), "cell")} {title}>
             if reused == Some(true) {
                 <span class="reused" title="In chunks of an earlier snapshot">{ "↺ " }</span>
             }
