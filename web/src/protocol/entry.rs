@@ -9,7 +9,7 @@ use super::{EntryId, Stream};
 pub struct Part {
     /// From where.
     pub offset: u64,
-    /// How many bytes; the worker gives at most 1 MiB.
+    /// How many bytes; the worker gives at most 16 MiB.
     pub len: u32,
 }
 

@@ -9,6 +9,8 @@ use super::{EntryId, compare::Pair};
 pub enum Save {
     /// The contents of a file.
     File(EntryId),
+    /// What a blob or manifest holds.
+    Plain,
     /// A directory with all below.
     Folder(EntryId, Archive),
     /// The report that `pxkit layout --json` prints.

@@ -240,7 +240,7 @@ fn stream(index: &str) -> &str {
 
 /// A key file for encrypted snapshots, with the passphrase that it may be locked with.
 #[component]
-fn KeyFile() -> Html {
+pub fn KeyFile() -> Html {
     let app = use_app();
     let file = use_node_ref();
     let passphrase = use_node_ref();
@@ -274,7 +274,7 @@ fn KeyFile() -> Html {
                 <label>{ "Key file" }<input ref={file} type="file" /></label>
                 <label>{ "Passphrase, if it has one" }<input ref={passphrase} type="password" autocomplete="off" /></label>
                 <button type="submit" class="first">{ "Use this key" }</button>
-                <p class="muted">{ "For encrypted snapshots. It stays in this browser until the page is closed." }</p>
+                <p class="muted">{ "For what is encrypted. It stays in this browser until the page is closed." }</p>
                 { match &*outcome {
                     None => html! {},
                     Some(Ok(fingerprint)) => html! { <p role="status">{ "Taken: " }<span class="mono">{ fingerprint }</span></p> },

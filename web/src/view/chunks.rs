@@ -15,7 +15,7 @@ use crate::{
     protocol::{
         DocId, Reply, Request,
         chunks::{Chunk, Needed, Query, Row, Sort, Summary},
-        open::Document,
+        open::{Document, Kind},
     },
     reply,
     state::{
@@ -52,7 +52,13 @@ pub fn Chunks() -> Html {
         None => html! {},
         Some(open) if !open.document.has_chunks => html! {
             <p class="empty">
-                { "The chunks of this archive are not known. Open the index of its payload (.ppxar.didx) with it, or a snapshot of a datastore." }
+                { match open.document.kind {
+                    Kind::FixedIndex => "Structure lists the chunks of a fixed index.",
+                    _ if open.document.is_archive() => {
+                        "The chunks of this archive are not known. Open the index of its payload (.ppxar.didx) with it, or a snapshot of a datastore."
+                    }
+                    _ => "Only archives and indexes have chunks. Open a .didx, or a snapshot of a datastore.",
+                } }
             </p>
         },
         Some(open) if open.document.is_loading() => html! {
@@ -397,7 +403,7 @@ fn Table(props: &TableProps) -> Html {
     };
     add(is_wide, " 128px");
     add(true, " 84px");
-    add(is_archive, if is_wide { " 160px" } else { " 64px" });
+    add(is_archive, if is_wide { " 160px" } else { " 72px" });
     add(is_archive, " 80px");
     add(is_archive && is_wide, " 64px");
     add(is_wide && has_past, " 120px");

@@ -22,7 +22,7 @@ use crate::{
 /// Makes a file, with progress in the status line, and gives it to the browser to be saved.
 pub fn save(app: &App, doc: DocId, what: Save) {
     let phrase = match &what {
-        Save::File(_) => "saving a file",
+        Save::File(_) | Save::Plain => "saving a file",
         Save::Folder(..) => "saving a folder",
         Save::Layout => "writing the report",
         Save::List(..) | Save::Differences(..) => "writing a list",

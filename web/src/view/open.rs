@@ -3,7 +3,10 @@
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-use super::{chooser::Chooser, gather};
+use super::{
+    chooser::{Chooser, KeyFile},
+    gather,
+};
 use crate::state::{
     Message, Panel,
     app::{use_app, use_document, use_slice},
@@ -51,6 +54,7 @@ pub fn Start() -> Html {
                 <button type="button" class="jump" onclick={sample("damaged")}>{ "a damaged archive" }</button>
                 { "." }
             </p>
+            <KeyFile />
             if alone { { kinds() } }
         </section>
     }

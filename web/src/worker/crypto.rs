@@ -98,14 +98,17 @@ impl Key {
             Wrapping::None(key) => key,
             Wrapping::Passphrase { .. } if passphrase.is_empty() => {
                 let hint = file.hint.map_or_else(String::new, |hint| format!(" (hint: {hint})"));
-                return fail(ProblemKind::Key, format!("{name} is locked with a passphrase{hint}."));
+                return fail(
+                    ProblemKind::Key,
+                    format!("{name} is locked with a passphrase{hint}: Key…, below Open, takes both."),
+                );
             }
             Wrapping::Passphrase { kdf, seal, ciphertext } => {
                 let wrapping = derive(&kdf, passphrase.as_bytes())?;
                 let plain = open(&wrapping, &seal, &ciphertext).await;
                 match plain.ok().as_deref().and_then(|plain| plain.try_into().ok()) {
                     Some(key) => Secret::new(key),
-                    None => return fail(ProblemKind::Key, format!("This is not the passphrase of {name}.")),
+                    None => return fail(ProblemKind::Key, format!("{name} has another passphrase.")),
                 }
             }
         };

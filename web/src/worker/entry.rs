@@ -12,7 +12,7 @@ use crate::protocol::entry::{Attribute, ChunkPart, Contents, Entry, Field, Part}
 use crate::protocol::{Bytes, EntryId, Problem, Stream};
 
 /// Most bytes that are given at once.
-const MOST: u32 = 1 << 20;
+const MOST: u32 = 16 << 20;
 /// Most chunks, directories above and findings that are listed.
 const LISTED: usize = 1000;
 

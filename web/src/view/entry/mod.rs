@@ -18,11 +18,11 @@ use crate::{
         DocId, Stream,
         entry::{Attribute, Entry as Details, Field},
         export::{Archive, Save},
-        open::Document,
+        open::{Document, Kind as DocumentKind},
     },
     state::{
         FINDING, Message, Tab,
-        app::{use_app, use_commands, use_document, use_slice},
+        app::{App, use_app, use_commands, use_document, use_slice},
         keys::Command,
         selection::Selection,
         text,
@@ -40,6 +40,7 @@ pub fn focus() {
 /// The panel.
 #[component]
 pub fn Entry() -> Html {
+    let (app, node) = (use_app(), use_node_ref());
     let document = use_document();
     let focus = use_slice(|state| state.focus.clone());
     let selection = use_slice(|state| state.place.selection.clone());
@@ -47,9 +48,18 @@ pub fn Entry() -> Html {
     // What is shown stays until more is known of what was selected since, so that nothing flashes.
     let known = focus.of.as_ref().is_some_and(|(of, what)| Some(*of) == doc && *what != Selection::None);
     let later = use_later();
+    {
+        let app = app.clone();
+        let plain = document.as_ref().map(|open| &open.document).filter(|document| plain(document).is_some());
+        let plain = plain.map(|document| document.id);
+        use_commands(&node, 0, move |command| {
+            let doc = plain.filter(|_| command == Command::Save);
+            doc.inspect(|doc| export::save(&app, *doc, Save::Plain)).is_some()
+        });
+    }
     let content = match (&document, doc.filter(|_| later)) {
         (Some(open), Some(doc)) => match (&focus.details, &focus.chunk, &focus.problem) {
-            _ if selection == Selection::None || !known => about(&open.document),
+            _ if selection == Selection::None || !known => about(&app, &open.document),
             (_, _, Some(problem)) => {
                 html! { <div class="entry-part"><Trouble problem={problem.clone()} /></div> }
             }
@@ -62,12 +72,22 @@ pub fn Entry() -> Html {
         _ => html! {},
     };
     html! {
-        <aside class="pane entry" id={ID} tabindex="0" aria-label="Entry">{ content }</aside>
+        <aside ref={node} class="pane entry" id={ID} tabindex="0" aria-label="Entry">{ content }</aside>
     }
 }
 
+/// Bytes of what a blob or manifest holds, if it could be decoded.
+fn plain(document: &Document) -> Option<u64> {
+    document.payload_size.filter(|_| matches!(document.kind, DocumentKind::Blob | DocumentKind::Manifest))
+}
+
 /// Without a selection: the document itself.
-fn about(document: &Document) -> Html {
+fn about(app: &App, document: &Document) -> Html {
+    let plain = plain(document);
+    let save = {
+        let (app, doc) = (app.clone(), document.id);
+        Callback::from(move |_: MouseEvent| export::save(&app, doc, Save::Plain))
+    };
     let line = |name: &str, value: Html| html! { <div><dt title={name.to_owned()}>{ name.to_owned() }</dt><dd>{ value }</dd></div> };
     // An archive of a snapshot has an index, of which most of this is.
     let (own, index): (Vec<_>, Vec<_>) = document
@@ -83,6 +103,9 @@ fn about(document: &Document) -> Html {
                     { for document.version.map(|version| html! { { format!(" · format version {version}") } }) }
                 </p>
             </header>
+            if plain.is_some() {
+                <div class="actions"><button type="button" class="first" onclick={save}>{ icon(Icon::Save) }{ "Save" }</button></div>
+            }
             <dl class="fields">
                 if let Some(snapshot) = &document.snapshot {
                     { line("snapshot", html! { <span class="mono">{ &snapshot.snapshot }</span> }) }
@@ -90,7 +113,7 @@ fn about(document: &Document) -> Html {
                     { for snapshot.archive.iter().map(|archive| line("archive", html! { <span class="mono">{ archive }</span> })) }
                 }
                 { line(if document.kind == crate::protocol::open::Kind::Split { "metadata" } else { "size" }, sized(document.size)) }
-                { for document.payload_size.map(|bytes| line("payload", sized(bytes))) }
+                { for document.payload_size.filter(|_| plain.is_none()).map(|bytes| line("payload", sized(bytes))) }
                 if document.is_archive() {
                     { line("contents", sized(document.content)) }
                     { for document.padding.map(|bytes| line("padding", sized(bytes))) }
@@ -108,6 +131,9 @@ fn about(document: &Document) -> Html {
             }
             if document.is_archive() {
                 <p class="hint">{ "Select an entry to see what it is, where it lies and what is in it." }</p>
+            }
+            if let Some(size) = plain.filter(|size| *size > 0) {
+                <preview::Preview key={document.id} doc={document.id} entry={None} {size} name={document.title.clone()} />
             }
         </>
     }
@@ -266,7 +292,7 @@ fn Panel(props: &PanelProps) -> Html {
                 <contents::Needed {doc} {entry} loading={document.is_loading()} />
             }
             if is_file && readable && details.size > 0 {
-                <preview::Preview key={file} {doc} entry={file} size={details.size} name={details.path.clone()} />
+                <preview::Preview key={file} {doc} entry={Some(file)} size={details.size} name={details.path.clone()} />
             }
         </div>
     }

@@ -7,7 +7,7 @@ use web_sys::{Blob, BlobPropertyBag, Url};
 use yew::prelude::*;
 
 use crate::{
-    protocol::{Bytes, DocId, EntryId, Reply, Request, entry::Part},
+    protocol::{Bytes, DocId, EntryId, Reply, Request, Stream, entry::Part},
     state::{
         app::{use_app, use_reply},
         preview::{Look, decode, look},
@@ -19,7 +19,7 @@ use crate::{
 /// Bytes that are read for a look at text or bytes.
 const FIRST: u32 = 64 << 10;
 /// The largest picture that is shown; the worker gives as much at once.
-const PICTURE: u64 = 1 << 20;
+const PICTURE: u64 = 16 << 20;
 /// Bytes that are drawn as bytes.
 const DUMPED: usize = 4 << 10;
 
@@ -28,8 +28,8 @@ const DUMPED: usize = 4 << 10;
 pub struct PreviewProps {
     /// The document.
     pub doc: DocId,
-    /// The file.
-    pub entry: EntryId,
+    /// The file; none if it is what the document itself holds, in the place of a payload stream.
+    pub entry: Option<EntryId>,
     /// Its bytes.
     pub size: u64,
     /// Its path.
@@ -49,22 +49,20 @@ pub fn Preview(props: &PreviewProps) -> Html {
     let PreviewProps { doc, entry, size, .. } = *props;
     let app = use_app();
     let way = use_state_eq(|| Way::Fitting);
-    let first = use_reply(Some(Request::Contents(doc, entry, Part { offset: 0, len: FIRST })), 0);
+    let ask = |len| {
+        let part = Part { offset: 0, len };
+        entry.map_or(Request::Bytes(doc, Stream::Payload, part), |entry| Request::Contents(doc, entry, part))
+    };
+    let first = use_reply(Some(ask(FIRST)), 0);
     let bytes = first.reply.as_ref().and_then(|reply| reply.as_ref().ok()).and_then(|reply| match &**reply {
         Reply::Bytes(bytes) => Some(bytes.clone()),
         _ => None,
     });
     let seen = bytes.as_ref().map(|bytes| look(&bytes.bytes, bytes.bytes.len() as u64 >= size));
-    let is_picture = matches!(seen, Some(Look::Image(_))) && size <= PICTURE && *way == Way::Fitting;
+    let is_large = matches!(seen, Some(Look::Image(_))) && size > PICTURE;
+    let is_picture = matches!(seen, Some(Look::Image(_))) && !is_large && *way == Way::Fitting;
     // A picture is wanted whole.
-    let rest = use_reply(
-        (is_picture && size > u64::from(FIRST)).then_some(Request::Contents(
-            doc,
-            entry,
-            Part { offset: 0, len: size as u32 },
-        )),
-        0,
-    );
+    let rest = use_reply((is_picture && size > u64::from(FIRST)).then(|| ask(size as u32)), 0);
     let whole = match rest.reply.as_ref().map(|reply| reply.as_ref().map(|reply| (**reply).clone())) {
         Some(Ok(Reply::Bytes(bytes))) => Some(bytes),
         _ if size <= u64::from(FIRST) => bytes.clone(),
@@ -95,7 +93,8 @@ pub fn Preview(props: &PreviewProps) -> Html {
             (html! { <pre class="look mono" tabindex="0" aria-label="Bytes">{ &text }</pre> }, text)
         }
     };
-    let shown = if *way == Way::Bytes || seen == Look::Bytes { DUMPED as u64 } else { u64::from(FIRST) };
+    let is_dump = *way == Way::Bytes || seen == Look::Bytes || is_large;
+    let shown = if is_dump { DUMPED as u64 } else { u64::from(FIRST) };
     let cut = size > shown && !is_picture;
     let toggle = {
         let way = way.clone();
@@ -110,13 +109,18 @@ pub fn Preview(props: &PreviewProps) -> Html {
     html! {
         <section class="entry-part" aria-label="Preview">
             <h3>{ "Preview" }<span class="muted">{ kind }</span>
-                if seen != Look::Bytes {
+                if seen != Look::Bytes && !is_large {
                     <button type="button" class="quiet" aria-pressed={(*way == Way::Bytes).to_string()} onclick={toggle}>{ "hex" }</button>
                 }
                 if !text.is_empty() { <button type="button" class="quiet" {onclick}>{ "copy" }</button> }
             </h3>
             { drawn }
-            if cut { <p class="muted">{ format!("The first {} of {}.", text::size(shown), text::size(size)) }</p> }
+            if cut {
+                <p class="muted">
+                    { format!("The first {} of {}.", text::size(shown), text::size(size)) }
+                    if is_large { { format!(" Pictures of up to {} are shown.", text::size(PICTURE)) } }
+                </p>
+            }
         </section>
     }
 }

@@ -18,7 +18,7 @@ use pxkit_core::format::{HEADER_SIZE, Kind};
 use super::source::Source;
 use super::{Document, Handle, Task, problem, text};
 use crate::protocol::export::{Archive, Format, List, Save, Saved};
-use crate::protocol::{Problem, ProblemKind};
+use crate::protocol::{Problem, ProblemKind, Stream};
 use sink::Sink;
 
 /// Bytes that are read at once.
@@ -36,9 +36,13 @@ pub async fn save(
     let base = document.name.replace('/', "_");
     let name = match save {
         Save::File(entry) => {
-            contents(task, document, entry, &mut sink).await?;
+            contents(task, document, Some(entry), &mut sink).await?;
             let tree = document.tree();
             text::escape(tree.name(entry))
+        }
+        Save::Plain => {
+            contents(task, document, None, &mut sink).await?;
+            base.strip_suffix(".blob").unwrap_or(&base).to_owned()
         }
         Save::Folder(entry, archive) => {
             (left_out, more) = folder::write(task, document, entry, archive, &mut sink).await?;
@@ -105,13 +109,28 @@ async fn open_contents(document: &Document, file: u32) -> Result<(Rc<dyn Source>
     Ok((source, range))
 }
 
-/// Appends the contents of a file. Of a hard link those of the file that it names.
-async fn contents(task: &Task, document: &Rc<Document>, entry: u32, sink: &mut Sink) -> Result<(), Problem> {
-    document.check_entry(entry)?;
-    let is_link = document.tree().kind(entry) == Kind::Hardlink;
-    let file = if is_link { link_target(&document.tree(), entry) } else { Some(entry) };
-    let file = file.ok_or_else(|| problem::new(ProblemKind::Format, "This hard link leads to no file."))?;
-    let (source, range) = open_contents(document, file).await?;
+/// Appends the contents of a file; of a hard link those of the file that it names. Without an entry, what the document itself holds.
+async fn contents(
+    task: &Task,
+    document: &Rc<Document>,
+    entry: Option<u32>,
+    sink: &mut Sink,
+) -> Result<(), Problem> {
+    let (source, range) = match entry {
+        Some(entry) => {
+            document.check_entry(entry)?;
+            let is_link = document.tree().kind(entry) == Kind::Hardlink;
+            let file = if is_link { link_target(&document.tree(), entry) } else { Some(entry) };
+            let file =
+                file.ok_or_else(|| problem::new(ProblemKind::Format, "This hard link leads to no file."))?;
+            open_contents(document, file).await?
+        }
+        None => {
+            let source = document.stream(Stream::Payload)?;
+            let size = source.size();
+            (source, 0..size)
+        }
+    };
     let total = range.end - range.start;
     let mut at = range.start;
     while at < range.end {

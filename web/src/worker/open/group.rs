@@ -333,7 +333,7 @@ async fn blob(task: &Task, thing: Thing) -> Result<Rc<Document>, Problem> {
             document.set_payload(Some(Rc::new(Memory::new(name, plain))), None);
         }
         Err(problem) if problem.kind == ProblemKind::Key => {
-            let hint = "This blob is encrypted: give the key file, then open it again.";
+            let hint = "This blob is encrypted: give the key file (Key…, below Open), then open it again.";
             *document.hint.borrow_mut() = Some(hint.to_owned());
         }
         Err(cause) => {
