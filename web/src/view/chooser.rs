@@ -7,7 +7,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, HtmlInputElement};
 use yew::prelude::*;
 
-use super::parts::{Trouble, local, sized, use_select};
+use super::parts::{local, sized, trouble, use_select};
 use crate::{
     protocol::{
         Problem, ProblemKind, Reply, Request,
@@ -77,7 +77,7 @@ pub fn Chooser(props: &ChooserProps) -> Html {
             [only] => Some(only.name.clone()),
             _ => None,
         });
-    let trouble = listing.reply.as_ref().and_then(|reply| reply.as_ref().err().cloned());
+    let failed = listing.reply.as_ref().and_then(|reply| reply.as_ref().err().cloned());
     html! {
         <div class="chooser">
             <div class="toolbar">
@@ -89,7 +89,7 @@ pub fn Chooser(props: &ChooserProps) -> Html {
                 }
                 <KeyFile />
             </div>
-            if let Some(problem) = trouble { <Trouble {problem} /> }
+            if let Some(problem) = failed { { trouble(&problem) } }
             <div class="choice-columns">
                 <ul class="groups" aria-label="Groups">
                     { for groups.iter().map(|it| {
@@ -139,7 +139,7 @@ fn Snapshots(props: &SnapshotsProps) -> Html {
     let listing = use_reply(Some(request), props.keys);
     let snapshots: Vec<SnapshotInfo> = match &listing.reply {
         None => return html! { <p class="empty">{ "Reading the manifests…" }</p> },
-        Some(Err(problem)) => return html! { <Trouble problem={problem.clone()} /> },
+        Some(Err(problem)) => return trouble(problem),
         Some(Ok(reply)) => match &**reply {
             Reply::Store(StoreListing::Snapshots(snapshots)) => snapshots.clone(),
             _ => Vec::new(),
@@ -219,7 +219,7 @@ fn Snapshot(props: &SnapshotProps) -> Html {
                 <span class="muted mono">{ time }</span>
                 { for snapshot.key.iter().map(|key| html! { <span class="muted mono" title={key.clone()}>{ "key " }{ text::short(key) }</span> }) }
             </header>
-            if let Some(problem) = &snapshot.problem { <Trouble problem={problem.clone()} /> }
+            if let Some(problem) = &snapshot.problem { { trouble(problem) } }
             <ul>
                 { for snapshot.files.iter().filter(|file| !halves.contains(file)).map(line) }
             </ul>
@@ -278,7 +278,7 @@ pub fn KeyFile() -> Html {
                 { match &*outcome {
                     None => html! {},
                     Some(Ok(fingerprint)) => html! { <p role="status">{ "Taken: " }<span class="mono">{ fingerprint }</span></p> },
-                    Some(Err(problem)) => html! { <Trouble problem={problem.clone()} /> },
+                    Some(Err(problem)) => trouble(problem),
                 } }
             </form>
         </details>

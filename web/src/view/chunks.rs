@@ -9,7 +9,7 @@ use super::{
     charts::{Bar, Curve, Unit, bars},
     keyboard::use_patience,
     list::{Fetched, Line, List, use_picked},
-    parts::{Copy, Jump, Trouble, options, use_select, use_size},
+    parts::{Copy, Jump, options, trouble, use_select, use_size},
 };
 use crate::{
     protocol::{
@@ -120,7 +120,7 @@ fn Shown(props: &ShownProps) -> Html {
     }
     let summary = match reply.as_ref().map(|reply| reply.as_deref()) {
         Some(Ok(Reply::ChunkSummary(summary))) => summary,
-        Some(Err(problem)) => return html! { <Trouble problem={problem.clone()} /> },
+        Some(Err(problem)) => return trouble(problem),
         _ => return html! {},
     };
     html! {

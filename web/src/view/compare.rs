@@ -9,7 +9,7 @@ use super::{
     generations::generations,
     keyboard::use_patience,
     list::{Fetched, Line, List, use_picked},
-    parts::{Trouble, use_size, use_value},
+    parts::{trouble, use_size, use_value},
 };
 use crate::{
     protocol::{
@@ -173,7 +173,7 @@ fn Comparison(props: &ComparisonProps) -> Html {
             Reply::Comparison(summary) => (**summary).clone(),
             _ => return html! {},
         },
-        Some(Err(problem)) => return html! { <Trouble {problem} /> },
+        Some(Err(problem)) => return trouble(&problem),
         None => return html! { <p class="empty" role="status">{ "Comparing…" }</p> },
     };
     let toggle = {
@@ -325,7 +325,7 @@ fn Differences(props: &DifferencesProps) -> Html {
             Reply::Differences(rows) => rows.total,
             _ => 0,
         },
-        Some(Err(problem)) => return html! { <Trouble problem={problem.clone()} /> },
+        Some(Err(problem)) => return trouble(problem),
         None => 0,
     };
     let fetch = use_memo((query.clone(), props.epoch), |(query, _)| {

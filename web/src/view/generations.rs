@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::parts::Trouble;
+use super::parts::trouble;
 use crate::{
     protocol::{
         Problem, Reply, Request,
@@ -61,7 +61,7 @@ fn OfGroup(props: &OfGroupProps) -> Html {
             if let Some(Ok(series)) = &*series {
                 { chart(series) }
             } else {
-                if let Some(Err(problem)) = &*series { <Trouble problem={problem.clone()} /> }
+                if let Some(Err(problem)) = &*series { { trouble(problem) } }
                 <p>
                     <button type="button" {onclick}>{ "Show padding by generation" }</button>
                     <span class="muted">{ format!(" reads the indexes and metadata of the newest {MOST} at most") }</span>

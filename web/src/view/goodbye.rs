@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::parts::Trouble;
+use super::parts::trouble;
 use crate::{
     protocol::{
         DocId, Reply, Request, Stream,
@@ -46,7 +46,7 @@ pub fn Goodbye(props: &GoodbyeProps) -> Html {
             Reply::Goodbye(table) => table.clone(),
             _ => return html! {},
         },
-        Some(Err(problem)) => return html! { <Trouble problem={problem.clone()} /> },
+        Some(Err(problem)) => return trouble(problem),
         None => return html! {},
     };
     if table.records.is_empty() {

@@ -6,7 +6,7 @@ use yew::prelude::*;
 
 use super::{
     glide::use_glide,
-    parts::{Copy, Trouble},
+    parts::{Copy, trouble},
 };
 use crate::{
     protocol::{DocId, Reply, Request, Stream, entry::Part},
@@ -139,7 +139,7 @@ pub fn Hex(props: &HexProps) -> Html {
                 }
             </div>
             if let Some(Err(problem)) = asking.reply.clone() {
-                <Trouble {problem} />
+                { trouble(&problem) }
             }
             <div class="hex-rows mono" ref={glide.node.clone()} tabindex="0" role="region" aria-label={name} {onscroll} {onclick}>
                 if let Some(bytes) = &bytes {

@@ -6,7 +6,7 @@ use super::{
     keyboard::use_patience,
     legend::{LegendView, hidden},
     map::MapView,
-    parts::{Trouble, options, use_select},
+    parts::{options, trouble, use_select},
     treemap::TreemapView,
 };
 use crate::{
@@ -149,7 +149,7 @@ fn Shown(props: &ShownProps) -> Html {
                 }
             </div>
             if let Some(problem) = problem {
-                <Trouble {problem} />
+                { trouble(&problem) }
             }
             if let Some(hint) = document.hint.clone() {
                 <p class="muted hint">{ hint }</p>

@@ -129,17 +129,9 @@ pub fn Jump(props: &JumpProps) -> Html {
     html! { <button type="button" class="jump" title={&props.title} {onclick}>{ props.children.clone() }</button> }
 }
 
-/// Properties of [`Trouble`].
-#[derive(Properties, PartialEq)]
-pub struct TroubleProps {
-    /// What went wrong.
-    pub problem: Problem,
-}
-
 /// A problem in a view: what is wrong, where, what still works.
-#[component]
-pub fn Trouble(props: &TroubleProps) -> Html {
-    html! { <p class="trouble" role="alert">{ sentence(&props.problem) }</p> }
+pub fn trouble(problem: &Problem) -> Html {
+    html! { <p class="trouble" role="alert">{ sentence(problem) }</p> }
 }
 
 /// How far something is, as a bar with its figures.

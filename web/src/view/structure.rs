@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
-use super::{glide::use_glide, hex::Hex, item, keyboard::use_patience, parts::Trouble};
+use super::{glide::use_glide, hex::Hex, item, keyboard::use_patience, parts::trouble};
 use crate::{
     protocol::{
         Reply, Request, Stream,
@@ -222,7 +222,7 @@ fn ItemList(props: &ItemListProps) -> Html {
     html! {
         <div class="structure" ref={node}>
             if let Some(Err(problem)) = asking.reply.clone() {
-                <Trouble {problem} />
+                { trouble(&problem) }
             }
             <div class="items-frame">
                 <div class="items" ref={glide.node.clone()} role="listbox" tabindex="0" aria-label="Items" {onscroll}

@@ -175,7 +175,7 @@ pub fn TreemapView(props: &TreemapProps) -> Html {
                 <canvas ref={canvas} role="img" aria-label={format!("Areas of files and padding. {largest}")}
                     {onmousemove} {onmouseleave} {onclick} {ondblclick}></canvas>
                 if let Some(problem) = latest.problem() {
-                    <super::parts::Trouble {problem} />
+                    { super::parts::trouble(&problem) }
                 }
             </div>
             <p class="hidden" id="areas-description">{ largest.clone() }</p>

@@ -16,7 +16,7 @@ use crate::{
         selection::Selection,
         text,
     },
-    view::parts::{Copy, Jump, Trouble, sized},
+    view::parts::{Copy, Jump, sized, trouble},
 };
 
 /// Chunks that are listed at first.
@@ -121,7 +121,7 @@ pub fn Needed(props: &NeededProps) -> Html {
             _ => return html! {},
         },
         Some(Err(problem)) => {
-            return html! { <div class="entry-part"><Trouble problem={problem.clone()} /></div> };
+            return html! { <div class="entry-part">{ trouble(problem) }</div> };
         }
         None => return html! {},
     };

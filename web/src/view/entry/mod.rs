@@ -11,7 +11,7 @@ use yew::prelude::*;
 use super::{
     export,
     map::what,
-    parts::{Copy, Icon, Jump, Trouble, icon, local, sized, use_later},
+    parts::{Copy, Icon, Jump, icon, local, sized, trouble, use_later},
 };
 use crate::{
     protocol::{
@@ -61,7 +61,7 @@ pub fn Entry() -> Html {
         (Some(open), Some(doc)) => match (&focus.details, &focus.chunk, &focus.problem) {
             _ if selection == Selection::None || !known => about(&app, &open.document),
             (_, _, Some(problem)) => {
-                html! { <div class="entry-part"><Trouble problem={problem.clone()} /></div> }
+                html! { <div class="entry-part">{ trouble(problem) }</div> }
             }
             (_, Some(chunk), _) => html! { <contents::ChunkPanel {doc} chunk={chunk.clone()} /> },
             (Some(details), _, _) => {

@@ -13,7 +13,7 @@ use crate::{
         preview::{Look, decode, look},
         text,
     },
-    view::parts::{Trouble, copy},
+    view::parts::{copy, trouble},
 };
 
 /// Bytes that are read for a look at text or bytes.
@@ -69,7 +69,7 @@ pub fn Preview(props: &PreviewProps) -> Html {
         _ => None,
     };
     if let Some(Err(problem)) = &first.reply {
-        return html! { <section class="entry-part" aria-label="Preview"><h3>{ "Preview" }</h3><Trouble problem={problem.clone()} /></section> };
+        return html! { <section class="entry-part" aria-label="Preview"><h3>{ "Preview" }</h3>{ trouble(problem) }</section> };
     }
     let Some((bytes, seen)) = bytes.zip(seen) else {
         return html! { <section class="entry-part" aria-label="Preview"><h3>{ "Preview" }</h3></section> };

@@ -13,7 +13,7 @@ use super::{
     keyboard::use_patience,
     later::Later,
     list::{Fetched, List},
-    parts::{Trouble, use_size},
+    parts::{trouble, use_size},
 };
 use crate::{
     protocol::{
@@ -228,7 +228,7 @@ fn Table(props: &TableProps) -> Html {
         <div class="files-table" ref={pane}>
             <div class="filter-place"><Later><filter::Filter info={shown.info.clone()} of={shown.answered().cloned()} {width} /></Later></div>
             if let Some(problem) = &shown.problem {
-                <Trouble problem={problem.clone()} />
+                { trouble(problem) }
             }
             <Later>
                 <List<Row>

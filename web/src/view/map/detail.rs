@@ -191,7 +191,7 @@ pub(super) fn Detail(DetailProps { props, spot }: &DetailProps) -> Html {
             ></canvas>
             { for names }
             if let Some(problem) = problem {
-                <crate::view::parts::Trouble {problem} />
+                { crate::view::parts::trouble(&problem) }
             }
         </div>
     }
