@@ -77,7 +77,13 @@ Usage: cargo xtask COMMAND [OPTION...]
 
 fn main() -> ExitCode {
     let mut args = args::Args::from_env();
-    let outcome = match args.command().as_deref() {
+    let command = args.command();
+    // Also behind a command.
+    if args.flag("--help") || args.flag("-h") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let outcome = match command.as_deref() {
         Some("demo") => demo::run(args),
         Some("test") => test::run(args, &test::QUICK),
         Some("soak") => test::run(args, &test::SOAK),
