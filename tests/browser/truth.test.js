@@ -79,6 +79,27 @@ test("what a check found is said as long as it is so", async (t) => {
   await note(page, "headers").waitFor({ state: "detached" });
 });
 
+test("what is typed stays until it holds, whatever the worker answers meanwhile", async (t) => {
+  const i = await withFiles(t, [`${golden}/archives/kinds.pxar`], holding);
+  const { page } = i;
+  const least = page.locator("input.size").first();
+  await hold(page);
+  await page.getByLabel("as a list").check();
+  await page.waitForFunction(() => globalThis.held.length > 0);
+  await least.fill("4 KiB");
+  await release(page);
+  await page.locator("#view-files [role=grid]").waitFor();
+  await page.evaluate(() => new Promise((done) => setTimeout(done)));
+  assert.equal(await least.inputValue(), "4 KiB");
+  await page.keyboard.press("Enter");
+  await page.locator(".filter .count", { hasText: /[1-9]/ }).waitFor();
+  assert.match(await least.inputValue(), /^4/);
+  await page.waitForFunction(() => location.hash.includes("least=4096"));
+  // An address brings another.
+  await page.evaluate(() => void (location.hash = location.hash.replace(/least=\d+/, "least=1")));
+  await eventually(async () => assert.match(await least.inputValue(), /^1/));
+});
+
 test("what was opened for nobody is closed", async (t) => {
   const i = await start(t, holding);
   const { page } = i;

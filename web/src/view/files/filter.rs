@@ -255,8 +255,10 @@ fn conditions(app: &App, view: &View, has_earlier: bool, kinds: Html) -> Html {
             change(&app, |view| set(&mut view.filter, text::parse_size(&value)));
         });
         let value = now.map(text::size_to_type).unwrap_or_default();
+        // Another element for another value: what is typed and does not hold yet stays when the bar is drawn again.
         html! {
-            <input type="text" class="size" placeholder={label} aria-label={format!("{label}, such as 10 KiB")} {value} {onchange} />
+            <input key={value.clone()} type="text" class="size" placeholder={label} aria-label={format!("{label}, such as 10 KiB")}
+                ~defaultValue={value} {onchange} />
         }
     };
     let check = |label: String, on: bool, why_not: Option<&'static str>, set: fn(&mut View, bool)| {
