@@ -232,8 +232,11 @@ test("what is irregular is a filter, and each finding leads to its entry and its
   await found.first().locator(".jump").last().click();
   await page.locator("#view-structure .item-row.current", { hasText: offset }).waitFor();
   // The next one by its key, wherever one is.
+  // What is said of it goes by itself after some seconds: whoever waits for it begins before. That it is selected stays.
+  const said = page.locator(".status", { hasText: /Finding \d+ of \d+/ }).waitFor();
   await page.keyboard.press("]");
-  await page.locator(".status", { hasText: /Finding \d+ of \d+/ }).waitFor();
+  await said;
+  await page.waitForFunction(() => location.hash.includes("finding-at=1"));
   await view(page, "findings");
   const path = await found.nth(1).locator(".jump").first().innerText();
   await found.nth(1).locator(".jump").first().click();

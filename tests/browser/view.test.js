@@ -110,8 +110,9 @@ test("a damaged archive: a sentence with the place, and what comes before", asyn
   await page.getByText("a damaged archive").click();
   await page.locator(".banner.bad", { hasText: "expected a known item type" }).waitFor();
   await page.locator("[data-row]", { hasText: "module_0" }).waitFor();
+  const said = page.locator(".status", { hasText: "Finding 1 of" }).waitFor();
   await page.keyboard.press("]");
-  await page.locator(".status", { hasText: "Finding 1 of" }).waitFor();
+  await said;
 });
 
 for (const colorScheme of ["light", "dark"]) {
