@@ -34,6 +34,8 @@ const NO_CONTENTS: &str =
     "The chunks are known by the index. Drop the .ppxar, or open the datastore, to see contents.";
 const NO_CHUNKS: &str = "This is the index alone: drop the datastore's folder, or the folder .chunks beside it, to see \
     what is in the archive.";
+const NO_KEY: &str =
+    "Its chunks are encrypted: give the key file (Key…, below Open), then open it again with them.";
 const NO_METADATA: &str = "This is the payload stream alone: drop the .mpxar beside it to see files.";
 
 /// Makes documents of things, in their order, and starts to decode archives.
@@ -245,7 +247,9 @@ async fn alone(
             if let Some(index) = index {
                 document.set_index(index);
             }
-            *document.hint.borrow_mut() = Some(NO_CHUNKS.to_owned());
+            let is_locked = problem.as_ref().is_some_and(|problem| problem.kind == ProblemKind::Key);
+            let hint = if is_locked { NO_KEY } else { NO_CHUNKS };
+            *document.hint.borrow_mut() = Some(hint.to_owned());
             damage(&document, problem);
             document
         }

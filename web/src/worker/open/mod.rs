@@ -184,7 +184,9 @@ async fn look(
             Ok(Some(worker.add_store(|id| Store::new(id, directory.clone(), chunks))))
         }
         Folder::Chunks(arrangement) => {
-            *chunks = Some(Chunks { store: chunk_store(arrangement), key: None });
+            // There is no manifest that names a key.
+            let keys = std::iter::once(None).chain(worker.keys().into_iter().map(Some)).collect();
+            *chunks = Some(Chunks { store: chunk_store(arrangement), keys });
             Ok(None)
         }
         Folder::Files(names) => {

@@ -384,7 +384,7 @@ impl Snapshot {
     /// It cannot be read, or a key is needed.
     pub async fn thing(&self, task: &Task, name: &str) -> Result<Thing, Problem> {
         let key = self.key(task, name)?;
-        let chunks = self.store.chunks.clone().map(|store| Chunks { store, key });
+        let chunks = self.store.chunks.clone().map(|store| Chunks { store, keys: vec![key] });
         let mut thing = Thing::new(task, &self.directory, self.file(name).await?, chunks.as_ref()).await?;
         let archive = Some(name.to_owned());
         thing.origin = Some((self.store.id, SnapshotRef { archive, ..self.reference.clone() }));

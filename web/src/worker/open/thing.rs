@@ -6,8 +6,8 @@ use pxkit_core::index::DynamicIndex;
 
 use super::index::{self, Partial};
 use super::sniff::{self, Looks};
-use crate::protocol::Problem;
 use crate::protocol::open::SnapshotRef;
+use crate::protocol::{Problem, ProblemKind};
 use crate::worker::crypto::Key;
 use crate::worker::findings::Finding;
 use crate::worker::source::Source;
@@ -41,8 +41,8 @@ pub struct Thing {
 pub struct Chunks {
     /// Where they are.
     pub store: Rc<ChunkStore>,
-    /// The key of an encrypted archive.
-    pub key: Option<Rc<Key>>,
+    /// What decrypts them, to be tried in order; `None`: they are not encrypted.
+    pub keys: Vec<Option<Rc<Key>>>,
 }
 
 impl Thing {
@@ -97,22 +97,30 @@ impl Thing {
     }
 
     /// Turns an index into the stream in its chunks, if the first of them can be read or the name says what it would be.
-    pub async fn resolve(&mut self, Chunks { store, key }: &Chunks) {
+    pub async fn resolve(&mut self, Chunks { store, keys }: &Chunks) {
         let Some(index) = self.index.clone() else { return };
         let name = self.name.strip_suffix(".didx").unwrap_or(&self.name).to_owned();
-        let stream = Chunked::new(name.clone(), Index::Dynamic(index), store.clone(), key.clone());
-        let looks = match sniff::sniff(&stream).await {
-            Ok(looks) => looks,
-            Err(problem) => {
-                self.problem.get_or_insert(problem);
-                if Role::of(&name) != Some(Role::Payload) {
+        let stream =
+            |key| Rc::new(Chunked::new(name.clone(), Index::Dynamic(index.clone()), store.clone(), key));
+        let mut problem = None;
+        for key in keys {
+            let stream = stream(key.clone());
+            match sniff::sniff(&*stream).await {
+                Ok(looks) => {
+                    (self.name, self.source, self.looks) = (name, stream, looks);
                     return;
                 }
-                // All but its first chunk may be there.
-                Looks::Payload
+                // What the first says is said: others are only tried.
+                Err(other) => _ = problem.get_or_insert(other),
             }
-        };
-        (self.name, self.source, self.looks) = (name, Rc::new(stream), looks);
+        }
+        let is_locked = problem.as_ref().is_some_and(|problem| problem.kind == ProblemKind::Key);
+        self.problem = self.problem.take().or(problem);
+        if Role::of(&name) == Some(Role::Payload) && !is_locked {
+            // All but its first chunk may be there.
+            let stream = stream(keys.first().cloned().flatten());
+            (self.name, self.source, self.looks) = (name, stream, Looks::Payload);
+        }
     }
 
     /// What it is to an archive.

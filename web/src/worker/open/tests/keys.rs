@@ -1,10 +1,10 @@
 //! Keys: encrypted snapshots, signatures, key files.
 
 use super::read_all;
-use crate::protocol::open::{State, StoreListing, StoreQuery};
+use crate::protocol::open::{Document, Kind, State, StoreListing, StoreQuery};
 use crate::protocol::{ProblemKind, Reply, Request};
-use crate::worker::Document;
-use crate::worker::testing::{Bench, golden};
+use crate::worker;
+use crate::worker::testing::{Bench, golden, golden_folder};
 
 #[test]
 fn encrypted_snapshots_open_with_their_key() {
@@ -25,13 +25,48 @@ fn encrypted_snapshots_open_with_their_key() {
 }
 
 #[test]
+fn encrypted_chunks_without_a_datastore_are_read_with_the_key_that_fits() {
+    let bench = Bench::new();
+    let index = |half: &str| {
+        let name = format!("tree.{half}.didx");
+        let bytes = golden(&format!("datastore/host/enc/2026-11-22T21:15:58Z/{name}"));
+        (name, bytes)
+    };
+    let chunks = || golden_folder("datastore/.chunks", ".chunks");
+    let alone = bench.open(vec![index("mpxar")]);
+    assert_eq!(alone.documents.len(), 1);
+    bench.open(chunks());
+    let document = bench.worker.document(alone.documents[0].id).unwrap();
+    assert_eq!(document.kind.get(), Kind::DynamicIndex, "without the key it stays an index");
+    let mut files = vec![index("mpxar"), index("ppxar")];
+    files.extend(chunks());
+    let refused = bench.open(files.clone());
+    let says = |document: &Document| document.hint.as_ref().is_some_and(|hint| hint.contains("Key…"));
+    let are_locked = refused.documents.iter().all(|it| it.kind == Kind::DynamicIndex && says(it));
+    assert!(are_locked && !refused.documents.is_empty(), "{refused:?}");
+    // Another key is tried, and does no harm.
+    let bench = Bench::new();
+    let at = "2026-11-22T21:15:14+00:00";
+    let other = format!(r#"{{"kdf":null,"created":"{at}","modified":"{at}","data":"{}="}}"#, "A".repeat(43));
+    for key in [golden("key.json"), other.into_bytes()] {
+        let opened = bench.open(vec![("key.json", key)]);
+        assert_eq!(opened.keys.len(), 1, "{:?}", opened.problems);
+    }
+    let opened = bench.open(files);
+    let [document] = &opened.documents[..] else { panic!("{opened:?}") };
+    let document = bench.worker.document(document.id).unwrap();
+    assert_eq!((document.kind.get(), document.describe().entries), (Kind::Split, 134));
+    read_all(&document);
+}
+
+#[test]
 fn signatures_of_manifests_are_checked_once_there_is_a_key() {
     let name = "host/sign/2026-11-22T21:15:58Z";
-    let fact = |document: &Document| {
+    let fact = |document: &worker::Document| {
         let facts = document.facts.borrow();
         facts.iter().find(|(name, _)| name == "manifest").map(|(_, text)| text.clone()).unwrap()
     };
-    let codes = |document: &Document| {
+    let codes = |document: &worker::Document| {
         let mut codes = Vec::new();
         document.findings.each(|_, finding| codes.push(finding.code));
         codes
@@ -62,7 +97,7 @@ fn signatures_of_manifests_are_checked_once_there_is_a_key() {
     let store = bench.golden_store(|files| {
         let is_it = |path: &str| path.contains(name) && path.ends_with("index.json.blob");
         let blob = &mut files.iter_mut().find(|(path, _)| is_it(path)).unwrap().1;
-        let manifest = futures::executor::block_on(crate::worker::open::store::read_manifest(blob)).unwrap();
+        let manifest = futures::executor::block_on(worker::open::store::read_manifest(blob)).unwrap();
         let mut forged = manifest.clone();
         forged.backup_id = "sing".into();
         *blob = uncompressed_blob(forged.to_json().as_bytes());
