@@ -279,6 +279,7 @@ fn what_is_sorted_by_is_there() {
     assert_eq!(state.files(), sorted);
 }
 
+/// What others tell of a document is asked for again when they come, can be used, and go.
 #[test]
 fn an_epoch_is_that_of_all_that_is_open() {
     let mut state = State::default();

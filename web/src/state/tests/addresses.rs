@@ -132,7 +132,6 @@ fn an_address_of_a_snapshot_that_is_not_open_says_so() {
     assert_eq!((state.place.doc, &state.wanted), (Some(2), &None));
 }
 
-/// What others tell of a document is asked for again when they come, can be used, and go.
 #[test]
 fn an_address_names_a_snapshot_that_is_opened_later() {
     let link = Link::from_hash(
